@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * faultline.h - the one public header of libfaultline.
+ *
+ * A virtual machine is made from options, given shares and a command, started and waited for:
+ *
+ *	fl_vm_new() -> fl_vm_add_share()* -> fl_vm_set_command() -> fl_vm_start() -> fl_vm_wait() -> fl_vm_free()
+ *
+ * Errors: functions that can fail return 0 or a negative errno. Those that take a struct fl_diag
+ * also leave one sentence there that says what happened and what to do; the pointer may be NULL.
+ *
+ * Threads: one VM may be used from several threads only as the functions say. Different VMs are
+ * independent; the library has no process-wide state (no signal handlers, no umask, no chdir).
+ * vCPU threads are called back from the kernel by a real-time signal (fl_vm_opts.kick_signal) that
+ * is blocked in them outside KVM_RUN: no handler is needed or installed.
+ *
+ * Structures that callers fill start with their own size, so that they can grow at the end: a
+ * caller compiled against an older header passes a smaller size; unknown bytes must be zero.
+ */
+#ifndef FAULTLINE_FAULTLINE_H
+#define FAULTLINE_FAULTLINE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FL_PUBLIC __attribute__((visibility("default")))
+#define FL_CHECKED __attribute__((warn_unused_result))
+
+#define FL_VERSION_MAJOR 0
+#define FL_VERSION_MINOR 1
+#define FL_VERSION "0.1"
+
+struct fl_vm;
+
+/* What went wrong, for a person. error is the negative errno that was returned as well. */
+struct fl_diag {
+	int error;
+	char text[508];
+};
+
+/* ---- a fault, as reported ------------------------------------------------------------- */
+
+/* The numbers of the next two enums are those of the guest ABI (docs/abi.md). */
+enum fl_access {
+	FL_ACCESS_UNKNOWN = 0,
+	FL_ACCESS_READ = 1,
+	FL_ACCESS_WRITE = 2,
+	FL_ACCESS_FETCH = 4,
+};
+
+enum fl_cause {
+	FL_CAUSE_NONE = 0,
+	FL_CAUSE_TRUNCATED = 1,	     /* past the end of the backing file */
+	FL_CAUSE_NO_SPACE = 2,	     /* the host file system could not allocate the page */
+	FL_CAUSE_IO_ERROR = 3,	     /* reading the page from the host's storage failed */
+	FL_CAUSE_MEMORY_FAILURE = 4, /* the host's memory is bad (hwpoison) */
+	FL_CAUSE_UNMAPPED = 5,	     /* the guest touched window space that maps nothing */
+	FL_CAUSE_NOT_PERMITTED = 6,  /* a store to a read-only mapping */
+	FL_CAUSE_UNKNOWN = 7,
+};
+
+/* What a region's policy asks for, tried in order; the end of every list is FL_ACTION_STOP. */
+enum fl_action {
+	FL_ACTION_STOP = 0,    /* stop the VM with a report */
+	FL_ACTION_REFLECT = 1, /* let the guest take it as an exception */
+};
+
+#define FL_POLICY_MAX 4
+struct fl_policy {
+	enum fl_action action[FL_POLICY_MAX]; /* zero-filled tail = stop */
+};
+
+enum fl_outcome {
+	FL_OUTCOME_RETRIED = 0, /* the page was healthy again: the access was repeated */
+	FL_OUTCOME_RECORD = 1,	/* #NP with a PVPF record: the guest knows the address */
+	FL_OUTCOME_PLAIN = 2,	/* #NP without a record (guest has not enabled PVPF there) */
+	FL_OUTCOME_STOPPED = 3, /* the VM was stopped */
+};
+
+#define FL_FAULT_GPA_VALID 1u
+#define FL_FAULT_GVA_VALID 2u
+#define FL_FAULT_FILE_VALID 4u /* share, path, file_offset, file_len say something */
+
+struct fl_fault {
+	uint32_t size;	    /* sizeof(struct fl_fault) of the library */
+	uint32_t flags;	    /* FL_FAULT_* */
+	uint64_t id;	    /* counts a VM's faults from 1 */
+	uint64_t time_ns;   /* CLOCK_REALTIME when KVM_RUN came back with it */
+	uint32_t vcpu;	    /* index */
+	uint32_t cpl;	    /* 0 or 3 */
+	uint64_t rip;
+	uint64_t gva;	    /* first failing byte, linear; if FL_FAULT_GVA_VALID */
+	uint64_t gpa;	    /* first failing byte, guest-physical; if FL_FAULT_GPA_VALID */
+	enum fl_access access;
+	enum fl_cause cause;
+	enum fl_outcome outcome;
+	uint32_t guest_seq; /* sequence number in the guest's record, 0 without one */
+	uint64_t file_offset; /* of the failing byte */
+	uint64_t file_len;    /* length of the file when it was looked at */
+	const char *share;    /* tag; valid during the callback */
+	const char *path;     /* host path, as far as it can be told; valid during the callback */
+	const char *shape;    /* how KVM reported it: "efault", "mmio", "annotated", "mceerr", "emulation" */
+};
+
+/*
+ * Writes the fault as one line of text (without a newline) into buf, always NUL-terminated.
+ * Returns the length the whole line has, like snprintf.
+ */
+FL_PUBLIC int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len);
+
+/* ---- logging and events --------------------------------------------------------------- */
+
+enum fl_log_level { FL_LOG_ERROR = 0, FL_LOG_WARN = 1, FL_LOG_INFO = 2, FL_LOG_DEBUG = 3 };
+
+/* text has no newline. Called from any thread of the VM; must not call into the library. */
+typedef void (*fl_log_fn)(void *arg, enum fl_log_level level, const char *text);
+/* Called on the faulting vCPU's thread, once for each fault; must not call into the library. */
+typedef void (*fl_fault_fn)(void *arg, const struct fl_fault *fault);
+/* Bytes that the guest wrote to its early serial console; called on a vCPU thread. */
+typedef void (*fl_console_fn)(void *arg, const void *bytes, size_t len);
+
+/* ---- the machine ---------------------------------------------------------------------- */
+
+#define FL_VM_NO_PVPF 1u	      /* do not offer PVPF: the guest gets #NP without records */
+#define FL_VM_BOOT_MESSAGES 2u /* let the guest kernel print all its messages, not only its troubles */
+
+struct fl_vm_opts {
+	uint32_t size;
+	uint32_t flags;		/* FL_VM_* */
+	const char *name;	/* for logs; NULL: "vm" */
+	uint64_t ram_len;	/* bytes, multiple of 2 MiB, 64 MiB to 2 TiB */
+	uint32_t vcpus;		/* 1 to 64 */
+	int kick_signal;	/* real-time signal that the embedder does not use; 0: SIGRTMIN+3 */
+	const char *kernel;	/* path of a bzImage */
+	const char *initrd;	/* path; NULL: the built-in agent, which runs the command */
+	const char *params;	/* appended to the kernel's command line; may be NULL */
+	fl_log_fn log;
+	fl_fault_fn fault;
+	fl_console_fn console;
+	void *arg;		/* first argument of all callbacks */
+	enum fl_log_level log_level;
+	uint32_t reserved;
+};
+#define FL_VM_OPTS_INIT { .size = sizeof(struct fl_vm_opts), .ram_len = UINT64_C(1) << 30, .vcpus = 1, \
+			  .log_level = FL_LOG_WARN }
+
+#define FL_SHARE_WRITABLE 1u /* without it the guest cannot change anything below the directory */
+
+struct fl_share_opts {
+	uint32_t size;
+	uint32_t flags;		/* FL_SHARE_* */
+	const char *tag;	/* 1 to 35 bytes; the mount source in the guest */
+	const char *dir;	/* host directory */
+	const char *mount;	/* absolute path in the guest where the agent mounts it; "/" = root */
+	uint64_t window_len;	/* DAX window, multiple of 2 MiB, at least 64 MiB; 0: no DAX */
+	struct fl_policy policy; /* for faults in the window */
+	uint32_t attr_timeout_ms; /* how long the guest may believe attributes; default 1000 */
+	uint32_t reserved;
+};
+#define FL_SHARE_OPTS_INIT { .size = sizeof(struct fl_share_opts), .window_len = UINT64_C(512) << 20, \
+			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000 }
+
+/* The command that the agent runs inside; needs a share mounted at "/". */
+struct fl_command {
+	uint32_t size;
+	uint32_t flags;
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in the guest's PATH */
+	const char *const *envp; /* NULL-terminated "NAME=value"; NULL: a minimal environment */
+	const char *cwd;	 /* in the guest; NULL: "/" */
+	int stdin_fd, stdout_fd, stderr_fd; /* the caller's; not closed; -1: none */
+};
+#define FL_COMMAND_INIT { .size = sizeof(struct fl_command), .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 }
+
+/* Why a VM ended. */
+enum fl_end {
+	FL_END_NONE = 0,      /* still running */
+	FL_END_EXITED = 1,    /* the command ended; code = its exit status */
+	FL_END_SIGNALED = 2,  /* the command died of a signal; code = its number */
+	FL_END_POWEROFF = 3,  /* the guest powered off without saying how the command ended */
+	FL_END_RESET = 4,     /* the guest asked for a reset (reboot or panic) */
+	FL_END_CRASHED = 5,   /* triple fault */
+	FL_END_FAULT = 6,     /* a backing fault that the policy does not let the guest have */
+	FL_END_STOPPED = 7,   /* fl_vm_stop() */
+	FL_END_ERROR = 8,     /* host trouble; text says which */
+	FL_END_NOT_RUN = 9,   /* the agent could not start the command; code = 126 or 127 */
+};
+
+struct fl_result {
+	uint32_t size;
+	enum fl_end end;
+	int code;
+	uint64_t faults; /* reported in the VM's life */
+	char text[500];	 /* one sentence where end alone does not say it all */
+};
+
+/*
+ * Makes a VM: opens /dev/kvm, allocates memory, loads nothing yet. On success *vm is the
+ * caller's, to be given to fl_vm_free(). -EINVAL: an option is out of range; -ENODEV, -EACCES,
+ * -ENOTSUP: /dev/kvm cannot be used; others from the system calls. Nothing is left on failure.
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_new(const struct fl_vm_opts *opts, struct fl_vm **vm, struct fl_diag *diag);
+
+/* Adds a share; only before fl_vm_start(). Errors: -EINVAL, -EBUSY (started), -ENOSPC (too many). */
+FL_PUBLIC FL_CHECKED int fl_vm_add_share(struct fl_vm *vm, const struct fl_share_opts *opts, struct fl_diag *diag);
+
+/* Sets the command for the built-in agent (copied); only before fl_vm_start(). */
+FL_PUBLIC FL_CHECKED int fl_vm_set_command(struct fl_vm *vm, const struct fl_command *command, struct fl_diag *diag);
+
+/* Loads the kernel and starts the vCPU and device threads; returns at once. On failure nothing runs. */
+FL_PUBLIC FL_CHECKED int fl_vm_start(struct fl_vm *vm, struct fl_diag *diag);
+
+/*
+ * Waits until the VM has ended and all output has been written, at most timeout_ms (-1: for ever).
+ * 0 and *result filled; -ETIMEDOUT. Any thread.
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_wait(struct fl_vm *vm, int timeout_ms, struct fl_result *result);
+
+/* Asks a running VM to end with FL_END_STOPPED. Async-signal-safe; any thread; may be repeated. */
+FL_PUBLIC void fl_vm_stop(struct fl_vm *vm);
+
+/* Stops the VM if it runs, joins its threads, frees it. NULL is allowed. Not from a callback. */
+FL_PUBLIC void fl_vm_free(struct fl_vm *vm);
+
+/* ---- the host ------------------------------------------------------------------------- */
+
+enum fl_host_use {
+	FL_HOST_LINUX = 0, /* runs Linux guests */
+	FL_HOST_SMALL = 1, /* /dev/kvm runs small guests, but not Linux (text says what failed) */
+	FL_HOST_NONE = 2,  /* no usable /dev/kvm */
+};
+
+struct fl_host_report {
+	uint32_t size;
+	enum fl_host_use use;
+	bool strict;	 /* HLT exits can be disabled: every failed access comes back at once */
+	char kvm[64];	 /* "SVM", "VMX", "PVM (software)", ... */
+	char text[440];	 /* one sentence: why */
+};
+
+/* Finds out by running probe guests of a few instructions (some ms). 0, or -errno if even the trying failed. */
+FL_PUBLIC FL_CHECKED int fl_host_probe(struct fl_host_report *report);
+
+FL_PUBLIC const char *fl_version(void);
+FL_PUBLIC const char *fl_cause_name(enum fl_cause cause);   /* "truncated", ... */
+FL_PUBLIC const char *fl_access_name(enum fl_access access); /* "read", ... */
+FL_PUBLIC const char *fl_outcome_name(enum fl_outcome outcome);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

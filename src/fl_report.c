@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names for the numbers of the public header, and a fault as one line for a person. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "faultline/faultline.h"
+#include "fl_base.h"
+
+const char *fl_cause_name(enum fl_cause cause)
+{
+	static const char *const names[] = {
+		[FL_CAUSE_NONE] = "none",
+		[FL_CAUSE_TRUNCATED] = "truncated",
+		[FL_CAUSE_NO_SPACE] = "no-space",
+		[FL_CAUSE_IO_ERROR] = "io-error",
+		[FL_CAUSE_MEMORY_FAILURE] = "memory-failure",
+		[FL_CAUSE_UNMAPPED] = "unmapped",
+		[FL_CAUSE_NOT_PERMITTED] = "not-permitted",
+		[FL_CAUSE_UNKNOWN] = "unknown",
+	};
+
+	return (size_t)cause < FL_ARRAY_SIZE(names) ? names[cause] : "unknown";
+}
+
+const char *fl_access_name(enum fl_access access)
+{
+	switch (access) {
+	case FL_ACCESS_READ:
+		return "read";
+	case FL_ACCESS_WRITE:
+		return "write";
+	case FL_ACCESS_FETCH:
+		return "fetch";
+	case FL_ACCESS_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
+const char *fl_outcome_name(enum fl_outcome outcome)
+{
+	static const char *const names[] = {
+		[FL_OUTCOME_RETRIED] = "retried",
+		[FL_OUTCOME_RECORD] = "record",
+		[FL_OUTCOME_PLAIN] = "plain",
+		[FL_OUTCOME_STOPPED] = "stopped",
+	};
+
+	return (size_t)outcome < FL_ARRAY_SIZE(names) ? names[outcome] : "unknown";
+}
+
+/* A line under construction: used counts what the whole line needs, also beyond cap. */
+struct line {
+	char *buf;
+	size_t cap;
+	size_t used;
+};
+
+static void FL_PRINTF(2, 3) add(struct line *line, const char *format, ...)
+{
+	size_t room = line->used < line->cap ? line->cap - line->used : 0;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(room ? line->buf + line->used : NULL, room, format, args);
+	va_end(args);
+	if (length > 0)
+		line->used += (size_t)length;
+}
+
+/*
+ * Length of the UTF-8 sequence (RFC 3629) at text, 0 if it is none. C1 controls (U+0080 to U+009F)
+ * count as none: terminals obey them.
+ */
+static size_t utf8_len(const unsigned char *text)
+{
+	size_t len = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+
+	if (text[0] < 0xc2 || text[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f) ||
+	    (text[0] == 0xc2 && text[1] < 0xa0))
+		return 0;
+	return len;
+}
+
+/* A guest that may write to the share chooses file names: they must not forge lines or drive the terminal. */
+static void add_quoted(struct line *line, const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t len;
+
+	add(line, "\"");
+	for (; *at; at += len) {
+		len = *at >= 0x80 ? utf8_len(at) : 1;
+		if (len == 0 || *at < 0x20 || *at == 0x7f) {
+			add(line, "\\%03o", *at);
+			len = 1;
+		} else if (*at == '"' || *at == '\\') {
+			add(line, "\\%c", *at);
+		} else {
+			add(line, "%.*s", (int)len, (const char *)at);
+		}
+	}
+	add(line, "\"");
+}
+
+static void add_access(struct line *line, const struct fl_fault *fault)
+{
+	const char *access = fault->access == FL_ACCESS_UNKNOWN ? "access" : fl_access_name(fault->access);
+
+	add(line, "fault %" PRIu64 ": vcpu %u %s at rip 0x%" PRIx64, fault->id, fault->vcpu, access, fault->rip);
+	if (fault->flags & FL_FAULT_GVA_VALID)
+		add(line, " of 0x%" PRIx64, fault->gva);
+	if (fault->flags & FL_FAULT_GPA_VALID)
+		add(line, fault->flags & FL_FAULT_GVA_VALID ? " (gpa 0x%" PRIx64 ")" : " of gpa 0x%" PRIx64,
+		    fault->gpa);
+	if (!(fault->flags & (FL_FAULT_GVA_VALID | FL_FAULT_GPA_VALID)))
+		add(line, " of an address that could not be found");
+}
+
+/* What the cause means, for the words before the file's name. */
+static const char *cause_sentence(const struct fl_fault *fault)
+{
+	switch (fault->cause) {
+	case FL_CAUSE_NONE:
+		return "nothing is wrong with the page any more";
+	case FL_CAUSE_TRUNCATED:
+		return "data is past the end of its file";
+	case FL_CAUSE_NO_SPACE:
+		return "the host has no space for the page";
+	case FL_CAUSE_IO_ERROR:
+		return "the host's storage failed to give the page";
+	case FL_CAUSE_MEMORY_FAILURE:
+		return "the host's memory is bad there";
+	case FL_CAUSE_UNMAPPED:
+		return "nothing is mapped there";
+	case FL_CAUSE_NOT_PERMITTED:
+		return "the mapping is read-only";
+	case FL_CAUSE_UNKNOWN:
+		break;
+	}
+	return "the page cannot be had and the host does not say why";
+}
+
+static void add_file(struct line *line, const struct fl_fault *fault)
+{
+	if (fault->cause == FL_CAUSE_TRUNCATED)
+		add(line, "data at ");
+	else
+		add(line, "%s: ", cause_sentence(fault));
+	add_quoted(line, fault->path ? fault->path : "?");
+	add(line, " offset %" PRIu64 ", file is %" PRIu64 " bytes%s", fault->file_offset, fault->file_len,
+	    fault->cause == FL_CAUSE_TRUNCATED ? " now" : "");
+}
+
+static const char *outcome_sentence(enum fl_outcome outcome)
+{
+	switch (outcome) {
+	case FL_OUTCOME_RETRIED:
+		return "page is healthy again, access repeated";
+	case FL_OUTCOME_RECORD:
+		return "#NP with a record delivered";
+	case FL_OUTCOME_PLAIN:
+		return "#NP without a record delivered";
+	case FL_OUTCOME_STOPPED:
+		return "VM stopped";
+	}
+	return "outcome unknown";
+}
+
+int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len)
+{
+	struct line line = {.buf = buf, .cap = buf_len};
+
+	if (buf_len)
+		buf[0] = '\0';
+	add_access(&line, fault);
+	add(&line, ": %s: ", fl_cause_name(fault->cause));
+	if (fault->flags & FL_FAULT_FILE_VALID)
+		add_file(&line, fault);
+	else
+		add(&line, "%s", cause_sentence(fault));
+	if (!(fault->flags & FL_FAULT_FILE_VALID) && fault->share && fault->share[0]) {
+		add(&line, " in share ");
+		add_quoted(&line, fault->share);
+	}
+	add(&line, "; %s", outcome_sentence(fault->outcome));
+	return (int)line.used;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mmu_backing/backing.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* mmap needs a descriptor that reads, also for PROT_WRITE alone; an O_PATH one cannot be mapped at all. */
+static bool can_be_mapped(int fd, bool writable)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (flags & O_PATH))
+		return false;
+	return (flags & O_ACCMODE) == O_RDWR || (!writable && (flags & O_ACCMODE) == O_RDONLY);
+}
+
+int fl_backing_new(int fd, bool writable, struct fl_backing **backing)
+{
+	struct fl_backing *made;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || !can_be_mapped(fd, writable))
+		return -EINVAL;
+	made = malloc(sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	*made = (struct fl_backing){.fd = fd, .writable = writable, .dev = st.st_dev, .ino = st.st_ino};
+	atomic_init(&made->refs, 1);
+	*backing = made;
+	return 0;
+}
+
+struct fl_backing *fl_backing_ref(struct fl_backing *backing)
+{
+	atomic_fetch_add_explicit(&backing->refs, 1, memory_order_relaxed);
+	return backing;
+}
+
+void fl_backing_unref(struct fl_backing *backing)
+{
+	/* acq_rel: whoever frees it sees all that other holders did before they let go */
+	if (!backing || atomic_fetch_sub_explicit(&backing->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	close(backing->fd);
+	free(backing);
+}
+
+void fl_backing_path(const struct fl_backing *backing, char *buf, size_t buf_len)
+{
+	char link[32];
+	ssize_t length;
+
+	if (!buf_len)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", backing->fd);
+	length = readlink(link, buf, buf_len - 1);
+	if (length > 0)
+		buf[length] = '\0';
+	else
+		snprintf(buf, buf_len, "?");
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backing: one host file behind mappings. Reference-counted (atomic); immutable but for the count. */
+#ifndef FL_BACKING_H
+#define FL_BACKING_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "fl_diag.h"
+
+struct fl_backing {
+	atomic_uint refs;
+	int fd;	       /* opened for reading, or reading and writing if writable */
+	bool writable; /* fd can be mapped PROT_WRITE */
+	dev_t dev;
+	ino_t ino;
+};
+
+/*
+ * Takes over fd (a regular file, else -EINVAL; kept open by the caller on failure).
+ * The caller owns the one reference.
+ */
+FL_CHECKED_RESULT int fl_backing_new(int fd, bool writable, struct fl_backing **backing);
+struct fl_backing *fl_backing_ref(struct fl_backing *backing);
+void fl_backing_unref(struct fl_backing *backing); /* NULL allowed */
+
+/* Current host path as the kernel tells it (" (deleted)" and all), or "?". Always NUL-terminated. */
+void fl_backing_path(const struct fl_backing *backing, char *buf, size_t buf_len);
+
+#endif

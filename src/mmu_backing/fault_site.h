@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Steps 3 and 4 of the way of a fault (ARCHITECTURE.md): probe and classify a guest-physical byte,
+ * and decide by the region's policy what to do. The hinge between vcpu/ and what stands behind memory.
+ */
+#ifndef FL_FAULT_SITE_H
+#define FL_FAULT_SITE_H
+
+#include "mmu_backing/gpa_map.h"
+#include "mmu_backing/window.h"
+
+/* Facts about one guest-physical page, gathered without signals. */
+struct fl_probe {
+	const struct fl_region *region; /* NULL: no memslot there */
+	struct fl_window_view view;	/* windows; release with fl_probe_put() */
+	int read_error;			/* MADV_POPULATE_READ on the page: 0 or errno (EAGAIN: host short of memory) */
+	int write_error;		/* MADV_POPULATE_WRITE; only if write was asked for, else 0 */
+	bool has_file;			/* file_len and file_error say something */
+	uint64_t file_len;
+	int file_error; /* pread of the page's first byte, tried if read_error is EFAULT: 0 or errno */
+};
+
+enum fl_verdict {
+	FL_VERDICT_RETRY = 0, /* the page is healthy (again) */
+	FL_VERDICT_BAD = 1,   /* it is not: cause says why */
+	FL_VERDICT_HOLE = 2,  /* our own address space has a hole there: fatal */
+};
+
+struct fl_finding {
+	enum fl_verdict verdict;
+	enum fl_cause cause;
+	uint64_t bad_len; /* bytes from gpa to the end of its page */
+};
+
+/* Probes the page that holds gpa. write: the access stores. Touches the page like the guest would. */
+void fl_probe_page(const struct fl_gpa_map *map, uint64_t gpa, bool write, struct fl_probe *probe);
+void fl_probe_put(struct fl_probe *probe);
+
+/* Pure: what the facts mean for this access. */
+struct fl_finding fl_classify(const struct fl_probe *probe, uint64_t gpa, enum fl_access access);
+
+/*
+ * Pure: the first action of the region's policy that can be taken. can_reflect: the vCPU is in a
+ * state to take an exception now. RAM and unknown places always stop.
+ */
+enum fl_action fl_decide(const struct fl_region *region, const struct fl_finding *finding, bool can_reflect);
+
+#endif

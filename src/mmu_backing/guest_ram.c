@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mmu_backing/guest_ram.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define PLACE_TRIES 16
+
+static int make_memfd(uint64_t len, struct fl_diag *diag)
+{
+	FL_CLOSE int fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return fl_diag(diag, -errno, "cannot create memory for the guest: memfd_create: %s", strerror(errno));
+	if (ftruncate(fd, (off_t)len) < 0)
+		return fl_diag(diag, -errno, "cannot size guest memory to %" PRIu64 " bytes: %s", len, strerror(errno));
+	/* SHRINK is what lets the VMM use plain loads and stores; SEAL keeps it true whoever gets the fd. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return fl_diag(diag, -errno, "cannot seal guest memory: %s", strerror(errno));
+	return fl_steal_fd(&fd);
+}
+
+/* A free 2 MiB aligned address where len bytes fit, for the moment. */
+static uint8_t *find_place(uint64_t len)
+{
+	uint8_t *start = mmap(NULL, len + FL_RANGE_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (start == MAP_FAILED)
+		return NULL;
+	munmap(start, len + FL_RANGE_LEN);
+	return start + (fl_align_up((uintptr_t)start, FL_RANGE_LEN) - (uintptr_t)start);
+}
+
+/*
+ * KVM maps 2 MiB at once only if host and guest address agree modulo 2 MiB. Another thread may take
+ * the place between the two steps: NOREPLACE notices, and the search starts again.
+ */
+static int map_aligned(int fd, uint64_t len, uint8_t **hva)
+{
+	for (int i = 0; i < PLACE_TRIES; i++) {
+		uint8_t *place = find_place(len);
+		uint8_t *got;
+
+		if (!place)
+			return -errno;
+		got = mmap(place, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+		if (got != MAP_FAILED) {
+			*hva = got;
+			return 0;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -ENOMEM;
+}
+
+int fl_guest_ram_init(struct fl_guest_ram *ram, uint64_t len, struct fl_diag *diag)
+{
+	FL_CLOSE int fd = -1;
+	uint64_t end;
+	int error;
+
+	if (!len || !fl_is_aligned(len, FL_RANGE_LEN) || len > INT64_MAX || fl_add_overflows(len, FL_RANGE_LEN, &end))
+		return fl_diag(diag, -EINVAL, "guest memory of %" PRIu64 " bytes is not a multiple of 2 MiB", len);
+	fd = make_memfd(len, diag);
+	if (fd < 0)
+		return fl_steal_fd(&fd);
+	error = map_aligned(fd, len, &ram->hva);
+	if (error)
+		return fl_diag(diag, error, "cannot map %" PRIu64 " bytes of guest memory (%s); give the guest less",
+			       len, strerror(-error));
+	/* Hints: a fork or a core dump must not cost the guest's size, huge pages where the host grants them. */
+	madvise(ram->hva, len, MADV_DONTFORK);
+	madvise(ram->hva, len, MADV_DONTDUMP);
+	madvise(ram->hva, len, MADV_HUGEPAGE);
+	ram->fd = fl_steal_fd(&fd);
+	ram->len = len;
+	return 0;
+}
+
+void fl_guest_ram_fini(struct fl_guest_ram *ram)
+{
+	if (!ram->hva)
+		return;
+	munmap(ram->hva, ram->len);
+	close(ram->fd);
+	*ram = (struct fl_guest_ram){0};
+}

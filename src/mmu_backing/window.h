@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * window: a stretch of guest-physical address space into which pages of host files are mapped, in
+ * ranges of 2 MiB. One memslot over the whole window; what is not mapped is PROT_NONE, so that a
+ * stray guest access fails at once and nothing of ours can ever be there.
+ *
+ * Threads: map and unmap are called by device threads and take the window's lock; lookup is called
+ * by vCPU threads and takes it too, briefly (a fault is never a fast path).
+ *
+ * The invariant that everything rests on: between hva and hva+len every byte belongs to a mapping
+ * made here. A failing mmap(MAP_FIXED) may leave a hole (mm/vma.h vms_abort_munmap_vmas), into
+ * which an unrelated mmap would land: each mapping is therefore tried elsewhere first, and a failure
+ * in place is repaired before the lock is dropped.
+ */
+#ifndef FL_WINDOW_H
+#define FL_WINDOW_H
+
+#include "mmu_backing/backing.h"
+
+struct fl_window;
+
+enum fl_range_state {
+	FL_RANGE_RESERVED = 0, /* PROT_NONE */
+	FL_RANGE_MAPPED_RO = 1,
+	FL_RANGE_MAPPED_RW = 2,
+	FL_RANGE_BROKEN = 3, /* repair failed: the VM must be stopped */
+};
+
+/* What stands behind one window address. backing is a reference of the caller's when not NULL. */
+struct fl_window_view {
+	enum fl_range_state state;
+	struct fl_backing *backing;
+	uint64_t file_offset; /* of the address asked for */
+	uint64_t seq;	      /* another one after every change of the range */
+};
+
+/* len: multiple of 2 MiB, not 0, at most 64 GiB. Reserves address space, 1 GiB-congruent to gpa 0. */
+FL_CHECKED_RESULT int fl_window_new(uint64_t len, struct fl_window **window, struct fl_diag *diag);
+void fl_window_free(struct fl_window *window); /* no vCPU may run any more; NULL allowed */
+
+uint8_t *fl_window_hva(const struct fl_window *window);
+uint64_t fl_window_len(const struct fl_window *window);
+
+/*
+ * Maps backing from file_offset at [offset, offset+len), replacing what is there in one step (a
+ * vCPU sees the old or the new mapping). All three multiples of 2 MiB; the file may be shorter:
+ * what lies beyond its end faults until it grows. Takes its own references.
+ * -EINVAL, -EACCES (writable on a read-only backing), or why the file cannot be mapped; the old
+ * mapping then still stands (or, if the kernel dropped it and will not have it back, nothing).
+ * -ENOTRECOVERABLE: the window is broken, see fl_window_is_broken().
+ */
+FL_CHECKED_RESULT int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struct fl_backing *backing,
+				    uint64_t file_offset, bool writable);
+/*
+ * Back to PROT_NONE. -EINVAL outside the window or unaligned; -ENOMEM when the process has too many
+ * mappings to split one more (vm.max_map_count): the old one still stands. -ENOTRECOVERABLE as above.
+ */
+FL_CHECKED_RESULT int fl_window_unmap(struct fl_window *window, uint64_t offset, uint64_t len);
+void fl_window_unmap_all(struct fl_window *window); /* what is broken stays so */
+
+/* What is behind window offset `offset`; false outside the window. Release with fl_window_view_put(). */
+bool fl_window_look(struct fl_window *window, uint64_t offset, struct fl_window_view *view);
+void fl_window_view_put(struct fl_window_view *view);
+
+bool fl_window_is_broken(struct fl_window *window);
+/*
+ * fn is called at once, on the thread that found it and with the window's lock held (it must not call back into the
+ * window), when a broken window may show the guest memory that is not its own: stop the VM.
+ */
+void fl_window_set_on_broken(struct fl_window *window, void (*fn)(void *arg), void *arg);
+
+struct fl_window_stats {
+	uint64_t ranges_total, ranges_mapped; /* now */
+	uint64_t maps, unmaps;		      /* calls that succeeded */
+	uint64_t repairs;		      /* holes that a failing mmap left and that were closed */
+};
+void fl_window_get_stats(struct fl_window *window, struct fl_window_stats *stats);
+
+#endif

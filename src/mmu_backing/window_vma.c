@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mmu_backing/window_vma.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/*
+ * A fork must not duplicate a window, nor a core dump read it. Both flags live in the mapping and go
+ * with it, so every new one is told. Failing costs no safety, hence no error.
+ */
+static void advise(uint8_t *hva, uint64_t len)
+{
+	madvise(hva, len, MADV_DONTFORK);
+	madvise(hva, len, MADV_DONTDUMP);
+}
+
+static int put(uint8_t *hva, uint64_t len, int prot, int flags, int fd, uint64_t file_offset)
+{
+	if (mmap(hva, len, prot, flags, fd, (off_t)file_offset) == MAP_FAILED)
+		return -errno;
+	advise(hva, len);
+	return 0;
+}
+
+int fl_vma_reserve(uint64_t len, uint64_t alignment, struct fl_vma_none *none, uint8_t **hva)
+{
+	FL_CLOSE int fd = memfd_create("unmapped-window", MFD_CLOEXEC);
+	uint64_t before, after;
+	struct stat st;
+	uint8_t *start;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	start = mmap(NULL, len + alignment, PROT_NONE, MAP_SHARED, fd, 0);
+	if (start == MAP_FAILED)
+		return -errno;
+	before = fl_align_up((uintptr_t)start, alignment) - (uintptr_t)start;
+	after = alignment - before;
+	if (before)
+		munmap(start, before);
+	if (after)
+		munmap(start + before + len, after);
+	*hva = start + before;
+	advise(*hva, len);
+	*none = (struct fl_vma_none){.fd = fl_steal_fd(&fd), .ino = st.st_ino, .origin = start};
+	return 0;
+}
+
+int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset)
+{
+	void *got = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)file_offset);
+
+	if (got == MAP_FAILED)
+		return -errno;
+	munmap(got, len);
+	return 0;
+}
+
+int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, int fd, uint64_t file_offset)
+{
+	return put(hva, len, prot, MAP_SHARED | MAP_FIXED, fd, file_offset);
+}
+
+static int put_none(uint8_t *hva, uint64_t len, int how, const struct fl_vma_none *none)
+{
+	return put(hva, len, PROT_NONE, MAP_SHARED | how, none->fd, (uint64_t)(hva - none->origin));
+}
+
+int fl_vma_put_none(uint8_t *hva, uint64_t len, const struct fl_vma_none *none)
+{
+	return put_none(hva, len, MAP_FIXED, none);
+}
+
+int fl_vma_fill_none(uint8_t *hva, uint64_t len, const struct fl_vma_none *none)
+{
+	return put_none(hva, len, MAP_FIXED_NOREPLACE, none);
+}
+
+struct walk {
+	uint64_t start, end;
+	fl_vma_fn fn;
+	void *arg;
+	char line[128]; /* the head of a line, as far as it matters: the path is cut off */
+	size_t used;
+};
+
+/* False when the walk is over. */
+static bool end_line(struct walk *walk)
+{
+	struct fl_vma vma;
+	int fields;
+
+	walk->line[walk->used] = '\0';
+	walk->used = 0;
+	fields = sscanf(walk->line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64, &vma.start, &vma.end,
+			vma.perms, &vma.file_offset, &vma.ino);
+	if (fields != 5 || vma.end <= walk->start)
+		return true;
+	return vma.start < walk->end && walk->fn(walk->arg, &vma);
+}
+
+static bool take(struct walk *walk, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n') {
+			if (!end_line(walk))
+				return false;
+		} else if (walk->used < sizeof(walk->line) - 1) {
+			walk->line[walk->used++] = text[i];
+		}
+	}
+	return true;
+}
+
+int fl_vma_walk(int maps_fd, uint64_t start, uint64_t end, fl_vma_fn fn, void *arg)
+{
+	struct walk walk = {.start = start, .end = end, .fn = fn, .arg = arg};
+	char text[4096];
+	ssize_t len;
+
+	if (lseek(maps_fd, 0, SEEK_SET) < 0)
+		return -errno;
+	do {
+		len = read(maps_fd, text, sizeof(text));
+		if (len < 0)
+			return -errno;
+	} while (len > 0 && take(&walk, text, (size_t)len));
+	return 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every verdict from made-up facts (the table of madvise(2): what MADV_POPULATE_READ/WRITE say and why), and the
+ * policy. */
+#include "mmu_test.h"
+
+#include "mmu_backing/fault_site.h"
+
+static const struct fl_region ram = {.kind = FL_REGION_RAM, .name = "ram"};
+static const struct fl_region window = {
+	.kind = FL_REGION_WINDOW, .name = "share", .policy = {{FL_ACTION_REFLECT, FL_ACTION_STOP}}};
+
+#define RES   FL_RANGE_RESERVED
+#define RO    FL_RANGE_MAPPED_RO
+#define RW    FL_RANGE_MAPPED_RW
+#define BRK   FL_RANGE_BROKEN
+#define RD    FL_ACCESS_READ
+#define WR    FL_ACCESS_WRITE
+#define FT    FL_ACCESS_FETCH
+#define RETRY FL_VERDICT_RETRY
+#define BAD   FL_VERDICT_BAD
+#define HOLE  FL_VERDICT_HOLE
+
+/* The byte is at file offset 3 pages + 10 in all of them. */
+static const struct {
+	const char *what;
+	const struct fl_region *region;
+	enum fl_range_state state;
+	int read_error, write_error;
+	bool has_file;
+	uint64_t file_len;
+	int file_error;
+	enum fl_access access;
+	enum fl_verdict verdict;
+	enum fl_cause cause;
+} cases[] = {
+	{"no memslot", NULL, RES, 0, 0, false, 0, 0, RD, BAD, FL_CAUSE_UNMAPPED},
+	{"healthy load", &window, RO, 0, 0, true, 8 * PAGE, 0, RD, RETRY, FL_CAUSE_NONE},
+	{"healthy fetch", &window, RO, 0, EINVAL, true, 8 * PAGE, 0, FT, RETRY, FL_CAUSE_NONE},
+	{"healthy store", &window, RW, 0, 0, true, 8 * PAGE, 0, WR, RETRY, FL_CAUSE_NONE},
+	{"load where a store fails", &window, RW, 0, EFAULT, true, 8 * PAGE, 0, RD, RETRY, FL_CAUSE_NONE},
+	{"host out of memory", &window, RW, EAGAIN, 0, true, 8 * PAGE, 0, RD, RETRY, FL_CAUSE_NONE},
+	{"interrupted", &window, RW, EINTR, 0, true, 8 * PAGE, 0, RD, RETRY, FL_CAUSE_NONE},
+	{"grown since", &window, RW, 0, 0, true, 0, 0, RD, RETRY, FL_CAUSE_NONE},
+	{"past the end", &window, RW, EFAULT, EFAULT, true, 3 * PAGE, 0, RD, BAD, FL_CAUSE_TRUNCATED},
+	{"store past the end", &window, RW, EFAULT, EFAULT, true, 0, 0, WR, BAD, FL_CAUSE_TRUNCATED},
+	{"cut between the probes", &window, RW, 0, EFAULT, true, 2 * PAGE, 0, WR, BAD, FL_CAUSE_TRUNCATED},
+	{"read-only past the end", &window, RO, EFAULT, EINVAL, true, 0, 0, WR, BAD, FL_CAUSE_TRUNCATED},
+	{"last page, one byte", &window, RW, EFAULT, 0, true, 3 * PAGE + 1, EIO, RD, BAD, FL_CAUSE_IO_ERROR},
+	{"storage fails", &window, RW, EFAULT, EFAULT, true, 8 * PAGE, EIO, WR, BAD, FL_CAUSE_IO_ERROR},
+	{"stale handle", &window, RO, EFAULT, 0, true, 8 * PAGE, ESTALE, RD, BAD, FL_CAUSE_IO_ERROR},
+	{"full, store", &window, RW, 0, EFAULT, true, 8 * PAGE, 0, WR, BAD, FL_CAUSE_NO_SPACE},
+	{"full, load of a hole", &window, RW, EFAULT, EFAULT, true, 8 * PAGE, 0, RD, BAD, FL_CAUSE_NO_SPACE},
+	{"file cannot be asked", &window, RW, EFAULT, 0, false, 0, 0, RD, BAD, FL_CAUSE_UNKNOWN},
+	{"bad memory", &window, RW, EHWPOISON, 0, true, 8 * PAGE, 0, RD, BAD, FL_CAUSE_MEMORY_FAILURE},
+	{"bad memory, store", &window, RW, 0, EHWPOISON, true, 8 * PAGE, 0, WR, BAD, FL_CAUSE_MEMORY_FAILURE},
+	{"read-only", &window, RO, 0, EINVAL, true, 8 * PAGE, 0, WR, BAD, FL_CAUSE_NOT_PERMITTED},
+	{"mapped in between", &window, RES, 0, 0, false, 0, 0, RD, RETRY, FL_CAUSE_NONE},
+	{"nothing mapped", &window, RES, EINVAL, EINVAL, false, 0, 0, RD, BAD, FL_CAUSE_UNMAPPED},
+	{"nothing mapped, store", &window, RES, EINVAL, EINVAL, false, 0, 0, WR, BAD, FL_CAUSE_UNMAPPED},
+	{"writable, yet refused", &window, RW, 0, EINVAL, true, 8 * PAGE, 0, WR, BAD, FL_CAUSE_UNKNOWN},
+	{"our hole", &window, RW, ENOMEM, ENOMEM, true, 8 * PAGE, 0, RD, HOLE, FL_CAUSE_UNKNOWN},
+	{"our hole, reserved", &window, RES, ENOMEM, 0, false, 0, 0, RD, HOLE, FL_CAUSE_UNKNOWN},
+	{"broken, though it reads", &window, BRK, 0, 0, false, 0, 0, RD, HOLE, FL_CAUSE_UNKNOWN},
+	{"ram healthy", &ram, RES, 0, 0, false, 0, 0, WR, RETRY, FL_CAUSE_NONE},
+	{"ram poisoned", &ram, RES, EHWPOISON, 0, false, 0, 0, RD, BAD, FL_CAUSE_MEMORY_FAILURE},
+	{"ram swap-in failed", &ram, RES, EFAULT, 0, false, 0, 0, RD, BAD, FL_CAUSE_IO_ERROR},
+	{"ram gone", &ram, RES, ENOMEM, 0, false, 0, 0, RD, HOLE, FL_CAUSE_UNKNOWN},
+};
+
+static void test_every_verdict(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(cases); i++) {
+		struct fl_backing backing = {.refs = 1};
+		struct fl_probe probe = {
+			.region = cases[i].region,
+			.view = {cases[i].state, cases[i].has_file ? &backing : NULL, 3 * PAGE + 10, 0},
+			.read_error = cases[i].read_error,
+			.write_error = cases[i].write_error,
+			.has_file = cases[i].has_file,
+			.file_len = cases[i].file_len,
+			.file_error = cases[i].file_error,
+		};
+		struct fl_finding got = fl_classify(&probe, 0x12345678a, cases[i].access);
+
+		if (got.verdict != cases[i].verdict || got.cause != cases[i].cause)
+			fail_msg("%s: verdict %d cause %d", cases[i].what, (int)got.verdict, (int)got.cause);
+		assert_int_equal(got.bad_len, 0x1000 - 0x78a);
+	}
+}
+
+static void test_bad_len_at_the_edges(void **state)
+{
+	const struct fl_probe nowhere = {0};
+	(void)state;
+
+	assert_int_equal(fl_classify(&nowhere, 0x1000, RD).bad_len, 4096);
+	assert_int_equal(fl_classify(&nowhere, 0x1fff, RD).bad_len, 1);
+	assert_int_equal(fl_classify(&nowhere, UINT64_MAX, RD).bad_len, 1);
+}
+
+#define STOP	FL_ACTION_STOP
+#define REFLECT FL_ACTION_REFLECT
+
+static const struct {
+	const struct fl_region region;
+	enum fl_verdict verdict;
+	bool can_reflect;
+	enum fl_action action;
+} decisions[] = {
+	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT, STOP}}}, BAD, true, REFLECT},
+	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT, STOP}}}, BAD, false, STOP},
+	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT, REFLECT, REFLECT, REFLECT}}}, BAD, false, STOP},
+	{{.kind = FL_REGION_WINDOW, .policy = {{STOP, REFLECT}}}, BAD, true, STOP},
+	{{.kind = FL_REGION_WINDOW, .policy = {{0}}}, BAD, true, STOP},
+	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT}}}, HOLE, true, STOP},
+	{{.kind = FL_REGION_RAM, .policy = {{REFLECT}}}, BAD, true, STOP},
+	{{.kind = FL_REGION_RAM, .policy = {{REFLECT}}}, HOLE, true, STOP},
+	{{.kind = FL_REGION_WINDOW, .policy = {{(enum fl_action)77, REFLECT}}}, BAD, true, REFLECT}, /* passed over */
+	{{.kind = FL_REGION_WINDOW, .policy = {{(enum fl_action)77}}}, BAD, true, STOP},
+};
+
+static void test_policy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(decisions); i++) {
+		struct fl_finding finding = {decisions[i].verdict, FL_CAUSE_TRUNCATED, 1};
+
+		if (fl_decide(&decisions[i].region, &finding, decisions[i].can_reflect) != decisions[i].action)
+			fail_msg("decision %zu", i);
+	}
+}
+
+static void test_policy_of_nowhere(void **state)
+{
+	struct fl_finding finding = {BAD, FL_CAUSE_UNMAPPED, 1};
+	(void)state;
+
+	assert_int_equal(fl_decide(NULL, &finding, true), STOP);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_every_verdict),
+	cmocka_unit_test(test_bad_len_at_the_edges),
+	cmocka_unit_test(test_policy),
+	cmocka_unit_test(test_policy_of_nowhere),
+};
+
+FL_TEST_MAIN(30, tests)

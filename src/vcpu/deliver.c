@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Step 5 of the way of a fault: the guest takes it as #NP, with a record or without. */
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vcpu/fault_case.h"
+
+bool fl_event_in_flight(const struct kvm_vcpu_events *events)
+{
+	return events->exception.injected || events->exception.pending || events->interrupt.injected ||
+	       events->nmi.injected || events->nmi.pending;
+}
+
+bool fl_can_deliver(struct fl_fault_case *c)
+{
+	const struct fl_pvpf *pvpf = &c->vcpu->pvpf;
+
+	c->slot = -1;
+	if (!c->undone) {
+		c->why_stopped = "a store that KVM emulated could not be taken back";
+		return false;
+	}
+	if (c->events.smi.smm) {
+		c->why_stopped = "the vCPU was in system management mode";
+		return false;
+	}
+	if (!fl_pvpf_wants_record(pvpf, c->cpl))
+		return true;
+	c->slot = fl_pvpf_free_slot(pvpf);
+	if (c->slot < 0)
+		c->why_stopped = "all records of the vCPU were posted";
+	return c->slot >= 0;
+}
+
+static int inject(struct fl_fault_case *c)
+{
+	struct kvm_vcpu_events events = c->events;
+
+	events.exception.injected = 1;
+	events.exception.nr = PVPF_HOST_VECTOR;
+	events.exception.has_error_code = 1;
+	events.exception.error_code = 0;
+	/* STI's shadow ends with the instruction that takes the exception */
+	events.interrupt.shadow = 0;
+	events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
+	return ioctl(c->vcpu->fd, KVM_SET_VCPU_EVENTS, &events) < 0 ? -errno : 0;
+}
+
+int fl_deliver(struct fl_fault_case *c)
+{
+	const struct fl_pvpf_content content = {
+		.cause = c->finding.cause,
+		.access = c->location.access,
+		.gpa = c->location.gpa,
+		.gva = c->location.gva,
+		.gva_valid = c->location.gva_valid,
+		.bad_len = c->finding.bad_len,
+		.rip = c->regs.rip,
+	};
+	int result;
+
+	c->outcome = FL_OUTCOME_PLAIN;
+	if (c->slot >= 0) {
+		c->outcome = FL_OUTCOME_RECORD;
+		c->seq = fl_pvpf_post(&c->vcpu->pvpf, c->slot, &content);
+	}
+	result = inject(c);
+	if (result && c->slot >= 0)
+		fl_pvpf_unpost(&c->vcpu->pvpf, c->slot);
+	return result;
+}

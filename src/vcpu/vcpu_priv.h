@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of vcpu/ know of each other; everybody else uses vcpu.h. */
+#ifndef FL_VCPU_PRIV_H
+#define FL_VCPU_PRIV_H
+
+#include <linux/kvm.h>
+
+#include "vcpu/intake.h"
+#include "vcpu/pvpf.h"
+#include "vcpu/vcpu.h"
+
+/* How often one instruction has come back in a row without anything being delivered. */
+struct fl_repeat {
+	uint64_t rip;
+	uint64_t last_ns; /* CLOCK_MONOTONIC */
+	unsigned int count;
+};
+
+struct fl_vcpu {
+	struct fl_vcpu_env *env;
+	unsigned int index;
+	int fd;
+	struct kvm_run *run;
+	atomic_bool stop;
+
+	pthread_mutex_t lock; /* guards the next two and that `thread` may be signalled */
+	bool started;
+	bool joining;
+	pthread_t thread;
+
+	/* the vCPU thread's own */
+	struct fl_pvpf pvpf;
+	struct fl_repeat healthy; /* the located page was healthy: retried */
+	struct fl_repeat busy;	  /* an event was being delivered: let it finish first */
+	struct fl_log_limit fault_lines;
+	struct fl_log_limit odd_lines;
+};
+
+/* Why a vCPU has stopped by itself. */
+struct fl_ending {
+	enum fl_vcpu_end end;
+	struct fl_diag diag;
+};
+
+enum fl_step { FL_STEP_CONTINUE, FL_STEP_ENDED };
+
+/* Returns FL_STEP_ENDED with the ending filled. */
+enum fl_step fl_ending(struct fl_ending *ending, enum fl_vcpu_end end, int error, const char *format, ...)
+	FL_PRINTF(4, 5);
+
+/* run_loop.c: the thread's body; returns when the vCPU is done or asked to stop. */
+void fl_run_loop(struct fl_vcpu *vcpu);
+
+/*
+ * Lets KVM finish what the last exit left half done, without running on (immediate_exit). 0: it is
+ * finished. 1: there is another exit in the run page. -errno: KVM_RUN failed otherwise.
+ */
+FL_CHECKED_RESULT int fl_run_complete(struct fl_vcpu *vcpu);
+
+/* Ends the vCPU because of an exit that nobody can serve, with a sentence about it. */
+enum fl_step fl_run_end_on_error(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
+
+/* msr.c: an access to one of PVPF's MSRs. */
+enum fl_step fl_msr_read(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
+enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
+
+/* fault_path.c: all of a fault's way but the intake. */
+enum fl_step fl_fault_path(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virtiofs/fs_device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "virtiofs/fuse_dispatch.h"
+
+#define FL_VIRTIO_ID_FS	 26u /* virtio 1.2, 5.11.1 */
+#define FL_FS_QUEUES	 2u  /* hiprio and one request queue; more would only spare the guest a spinlock */
+#define FL_FS_QUEUE_SIZE 512 /* Linux limits a request to the size - 4 pages: 256 for 1 MiB must fit */
+#define FL_FS_TAG_LEN	 36u
+/* After so many requests the loop's thread looks at its other sources: a guest cannot keep it. */
+#define FL_FS_BATCH 64u
+
+/* struct virtio_fs_config, virtio 1.2, 5.11.4 */
+struct fs_config {
+	char tag[FL_FS_TAG_LEN]; /* NUL-padded */
+	uint32_t num_request_queues;
+};
+_Static_assert(sizeof(struct fs_config) == 40, "virtio_fs_config");
+
+struct fl_fs_device {
+	struct fl_fs *fs;
+	struct fl_virtio_mmio *transport;
+	const struct fl_gpa_map *map;
+	const struct fl_log *log;
+	struct fs_config config;
+	bool thread_prepared;
+	struct fl_chain chain; /* the one that is being served */
+};
+
+static int64_t io_read(void *arg, uint64_t offset, void *buf, size_t len)
+{
+	const struct fl_fs_device *dev = arg;
+
+	return fl_chain_read(dev->map, &dev->chain, offset, buf, len);
+}
+
+static int64_t io_write(void *arg, uint64_t offset, const void *buf, size_t len)
+{
+	const struct fl_fs_device *dev = arg;
+
+	return fl_chain_write(dev->map, &dev->chain, offset, buf, len);
+}
+
+static int io_iov(void *arg, bool writable, uint64_t offset, uint64_t len, struct iovec *iov, unsigned int cap,
+		  unsigned int *count)
+{
+	const struct fl_fs_device *dev = arg;
+
+	return fl_chain_iov(dev->map, &dev->chain, writable, offset, len, iov, cap, count);
+}
+
+static const struct fl_fuse_io chain_io = {.read = io_read, .write = io_write, .iov = io_iov};
+
+/* False: the guest broke the ring's or the header's rules, and the device waits for a reset. */
+static bool serve_chain(struct fl_fs_device *dev, unsigned int index)
+{
+	struct fl_fuse_request request = {
+		.io = &chain_io,
+		.arg = dev,
+		.readable_len = dev->chain.readable_len,
+		.writable_len = dev->chain.writable_len,
+	};
+	int64_t written = fl_fs_handle(dev->fs, &request);
+
+	if (written < 0) {
+		fl_virtio_needs_reset(dev->transport, "a request without a whole FUSE header");
+		return false;
+	}
+	fl_virtio_complete(dev->transport, index, dev->chain.head, (uint32_t)written);
+	return true;
+}
+
+static void prepare_thread(struct fl_fs_device *dev)
+{
+	int error = dev->thread_prepared ? 0 : fl_fs_prepare_thread();
+
+	dev->thread_prepared = true;
+	if (error)
+		fl_log(dev->log, FL_LOG_WARN,
+		       "fs: tag=%.36s this process's umask applies to files that the guest makes: unshare(CLONE_FS): %s",
+		       dev->config.tag, strerror(-error));
+}
+
+static void on_queue(void *arg, unsigned int index)
+{
+	struct fl_fs_device *dev = arg;
+	struct fl_virtq *vq = fl_virtio_queue(dev->transport, index);
+
+	prepare_thread(dev);
+	for (unsigned int i = 0; i < FL_FS_BATCH; i++) {
+		int got = fl_virtq_pop(vq, &dev->chain);
+
+		if (got < 0) {
+			fl_virtio_needs_reset(dev->transport, "a malformed descriptor chain");
+			return;
+		}
+		if (got && !serve_chain(dev, index))
+			return;
+		if (!got && !fl_virtq_enable_notify(vq))
+			return;
+	}
+	fl_virtio_requeue(dev->transport, index);
+}
+
+static void on_reset(void *arg)
+{
+	struct fl_fs_device *dev = arg;
+
+	fl_fs_reset(dev->fs);
+}
+
+static void on_config_read(void *arg, uint32_t offset, void *buf, uint32_t len)
+{
+	const struct fl_fs_device *dev = arg;
+
+	if (fl_range_fits(offset, len, sizeof(dev->config)))
+		memcpy(buf, (const uint8_t *)&dev->config + offset, len);
+}
+
+static int set_tag(struct fl_fs_device *dev, const char *tag, struct fl_diag *diag)
+{
+	size_t len = strlen(tag);
+
+	/* drivers/virtio: fs/fuse/virtio_fs.c refuses an empty tag and one with a newline */
+	if (!len || len >= FL_FS_TAG_LEN || strchr(tag, '\n'))
+		return fl_diag(diag, -EINVAL, "share tag \"%s\": must be 1 to %u bytes without a newline", tag,
+			       FL_FS_TAG_LEN - 1);
+	memcpy(dev->config.tag, tag, len);
+	dev->config.num_request_queues = FL_FS_QUEUES - 1;
+	return 0;
+}
+
+static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts *opts, struct fl_diag *diag)
+{
+	struct fl_virtio_mmio_opts transport = opts->transport;
+	struct fl_fs_opts fs = {
+		.root_fd = opts->root_fd,
+		.writable = opts->writable,
+		.attr_timeout_ms = opts->attr_timeout_ms,
+		.window = opts->window,
+		.log = opts->transport.log,
+	};
+	int error = set_tag(dev, opts->tag, diag);
+
+	if (!error)
+		error = fl_fs_new(&fs, &dev->fs, diag);
+	if (error)
+		return error;
+	transport.device_id = FL_VIRTIO_ID_FS;
+	transport.queue_count = FL_FS_QUEUES;
+	transport.queue_size_max = FL_FS_QUEUE_SIZE;
+	transport.config_len = sizeof(dev->config);
+	transport.ops = (struct fl_virtio_ops){
+		.queue_notified = on_queue,
+		.reset = on_reset,
+		.config_read = on_config_read,
+		.arg = dev,
+	};
+	return fl_virtio_mmio_new(&transport, &dev->transport, diag);
+}
+
+int fl_fs_device_new(const struct fl_fs_device_opts *opts, struct fl_fs_device **dev, struct fl_diag *diag)
+{
+	struct fl_fs_device *fresh = calloc(1, sizeof(*fresh));
+	int error;
+
+	if (!fresh)
+		return fl_diag(diag, -ENOMEM, "no memory for the device of share \"%s\"", opts->tag);
+	fresh->map = opts->transport.map;
+	fresh->log = opts->transport.log;
+	error = init_device(fresh, opts, diag);
+	if (error) {
+		fl_fs_device_free(fresh);
+		return error;
+	}
+	*dev = fresh;
+	return 0;
+}
+
+struct fl_virtio_mmio *fl_fs_device_transport(struct fl_fs_device *dev)
+{
+	return dev->transport;
+}
+
+void fl_fs_device_free(struct fl_fs_device *dev)
+{
+	if (!dev)
+		return;
+	fl_virtio_mmio_free(dev->transport);
+	fl_fs_free(dev->fs);
+	free(dev);
+}
+
+void fl_fs_device_get_stats(const struct fl_fs_device *dev, struct fl_fs_stats *stats)
+{
+	const struct fl_fs_counters *counters = fl_fs_counters(dev->fs);
+
+	*stats = (struct fl_fs_stats){
+		.requests = atomic_load_explicit(&counters->requests, memory_order_relaxed),
+		.errors = atomic_load_explicit(&counters->errors, memory_order_relaxed),
+		.setup_mappings = atomic_load_explicit(&counters->setup_mappings, memory_order_relaxed),
+		.remove_mappings = atomic_load_explicit(&counters->remove_mappings, memory_order_relaxed),
+		.inodes = atomic_load_explicit(&counters->inodes, memory_order_relaxed),
+		.handles = atomic_load_explicit(&counters->handles, memory_order_relaxed),
+	};
+}

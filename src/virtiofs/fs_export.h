@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs_export: one exported host directory, and every way from it to a host file: a single name
+ * below a known directory, or the reopening of a known inode. No path with a '/' is ever built.
+ *
+ * Credentials: all is done as the process that runs the VMM; files the guest makes are its files,
+ * and owners show as they are on the host.
+ */
+#ifndef FL_FS_EXPORT_H
+#define FL_FS_EXPORT_H
+
+#include <sys/stat.h>
+
+#include "virtiofs/fuse_wire.h"
+#include "virtiofs/inode_table.h"
+
+struct fl_export {
+	int proc_fd; /* O_PATH of /proc/self/fd, for reopening what is held as O_PATH */
+	bool writable;
+	struct fl_inode_table inodes;
+};
+
+/*
+ * root_fd: the directory (O_PATH or O_RDONLY), duplicated. inodes_max, open_max: see fl_inode_table_init(); 0: chosen
+ * by the process's limit of descriptors.
+ * -ENOTDIR; -EPERM (a pseudo file system such as /proc); -ENOENT (no /proc to reopen files by).
+ */
+FL_CHECKED_RESULT int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, uint32_t inodes_max,
+				     uint32_t open_max, struct fl_diag *diag);
+void fl_export_fini(struct fl_export *fs_export); /* of a zeroed or initialised one */
+
+/* A part of the descriptors that this process may have. */
+uint32_t fl_export_share_of_descriptors(unsigned int divisor);
+
+/* fd: any descriptor, O_PATH too. */
+FL_CHECKED_RESULT int fl_export_stat(int fd, struct statx *stx);
+
+/* Opens the inode itself, as O_PATH, that `name` (already checked) is in directory dir_fd. */
+FL_CHECKED_RESULT int fl_export_open_child(int dir_fd, const char *name, int *fd);
+
+/*
+ * Opens what an O_PATH descriptor stands for. Only for inodes known to be a regular file or a
+ * directory: opening a device or a FIFO could do anything. flags: of open(2).
+ */
+FL_CHECKED_RESULT int fl_export_reopen(const struct fl_export *fs_export, int path_fd, int flags, int *fd);
+
+/* The name that fd has relative to proc_fd. */
+#define FL_PROC_NAME_LEN 16
+void fl_export_proc_name(int fd, char name[FL_PROC_NAME_LEN]);
+
+/*
+ * The guest learns of the inode behind fd (O_PATH, taken over in every case), found in `parent`.
+ * *submount: it is the root of another mount. -EACCES: a file of a pseudo file system.
+ */
+FL_CHECKED_RESULT int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, int fd,
+				      struct statx *stx, struct fl_inode **inode, bool *submount);
+
+/* Attributes as the guest gets them; flags is FUSE_ATTR_*. */
+void fl_export_attr(const struct fl_inode *inode, const struct statx *stx, uint32_t flags, struct fuse_attr *attr);
+
+#endif

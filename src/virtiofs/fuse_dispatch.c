@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virtiofs/fuse_dispatch.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "virtiofs/fuse_ops.h"
+
+#define FL_OP_ONE_WAY	  1u /* no reply, ever */
+#define FL_OP_CHANGES	  2u /* -EROFS on a read-only export */
+#define FL_OP_BEFORE_INIT 4u /* may come outside INIT..DESTROY */
+#define FL_OP_DATA	  8u /* bytes follow the arguments and stay where they are */
+
+struct op {
+	const char *name;
+	fl_fs_op_fn handler;
+	uint16_t min_in;  /* bytes after the header, without what has no fixed length */
+	uint16_t min_out; /* room that the reply's fixed part needs */
+	uint32_t flags;
+};
+
+/* Shortest strings count 2 bytes for a name and its NUL; all lengths: include/uapi/linux/fuse.h. */
+static const struct op ops[FL_FUSE_OPCODE_MAX + 1] = {
+	[FUSE_LOOKUP] = {"LOOKUP", fl_op_lookup, 2, 128, 0},
+	[FUSE_FORGET] = {"FORGET", fl_op_forget, 8, 0, FL_OP_ONE_WAY | FL_OP_BEFORE_INIT},
+	[FUSE_GETATTR] = {"GETATTR", fl_op_getattr, 16, 104, 0},
+	[FUSE_SETATTR] = {"SETATTR", fl_op_setattr, 88, 104, FL_OP_CHANGES},
+	[FUSE_READLINK] = {"READLINK", fl_op_readlink, 0, 0, 0},
+	[FUSE_SYMLINK] = {"SYMLINK", fl_op_symlink, 4, 128, FL_OP_CHANGES},
+	[FUSE_MKNOD] = {"MKNOD", fl_op_mknod, 18, 128, FL_OP_CHANGES},
+	[FUSE_MKDIR] = {"MKDIR", fl_op_mkdir, 10, 128, FL_OP_CHANGES},
+	[FUSE_UNLINK] = {"UNLINK", fl_op_unlink, 2, 0, FL_OP_CHANGES},
+	[FUSE_RMDIR] = {"RMDIR", fl_op_rmdir, 2, 0, FL_OP_CHANGES},
+	[FUSE_RENAME] = {"RENAME", fl_op_rename, 12, 0, FL_OP_CHANGES},
+	[FUSE_LINK] = {"LINK", fl_op_link, 10, 128, FL_OP_CHANGES},
+	[FUSE_OPEN] = {"OPEN", fl_op_open, 8, 16, 0},
+	[FUSE_READ] = {"READ", fl_op_read, 40, 0, 0},
+	[FUSE_WRITE] = {"WRITE", fl_op_write, 40, 8, FL_OP_CHANGES | FL_OP_DATA},
+	[FUSE_STATFS] = {"STATFS", fl_op_statfs, 0, 80, 0},
+	[FUSE_RELEASE] = {"RELEASE", fl_op_release, 24, 0, 0},
+	[FUSE_FSYNC] = {"FSYNC", fl_op_fsync, 16, 0, 0},
+	[FUSE_SETXATTR] = {"SETXATTR", fl_op_setxattr, 10, 0, FL_OP_CHANGES},
+	[FUSE_GETXATTR] = {"GETXATTR", fl_op_getxattr, 10, 0, 0},
+	[FUSE_LISTXATTR] = {"LISTXATTR", fl_op_listxattr, 8, 0, 0},
+	[FUSE_REMOVEXATTR] = {"REMOVEXATTR", fl_op_removexattr, 2, 0, FL_OP_CHANGES},
+	[FUSE_FLUSH] = {"FLUSH", fl_op_flush, 24, 0, 0},
+	[FUSE_INIT] = {"INIT", fl_op_init, 16, 64, FL_OP_BEFORE_INIT},
+	[FUSE_OPENDIR] = {"OPENDIR", fl_op_opendir, 8, 16, 0},
+	[FUSE_READDIR] = {"READDIR", fl_op_readdir, 40, 0, 0},
+	[FUSE_RELEASEDIR] = {"RELEASEDIR", fl_op_releasedir, 24, 0, 0},
+	[FUSE_FSYNCDIR] = {"FSYNCDIR", fl_op_fsyncdir, 16, 0, 0},
+	[FUSE_ACCESS] = {"ACCESS", fl_op_access, 8, 0, 0},
+	[FUSE_CREATE] = {"CREATE", fl_op_create, 18, 144, FL_OP_CHANGES},
+	/* every request is done by the time an INTERRUPT for it is read */
+	[FUSE_INTERRUPT] = {"INTERRUPT", NULL, 8, 0, FL_OP_ONE_WAY},
+	[FUSE_DESTROY] = {"DESTROY", fl_op_destroy, 0, 0, FL_OP_BEFORE_INIT},
+	[FUSE_NOTIFY_REPLY] = {"NOTIFY_REPLY", NULL, 0, 0, FL_OP_ONE_WAY | FL_OP_DATA},
+	[FUSE_BATCH_FORGET] = {"BATCH_FORGET", fl_op_batch_forget, 8, 0, FL_OP_ONE_WAY | FL_OP_BEFORE_INIT},
+	[FUSE_FALLOCATE] = {"FALLOCATE", fl_op_fallocate, 32, 0, FL_OP_CHANGES},
+	[FUSE_READDIRPLUS] = {"READDIRPLUS", fl_op_readdirplus, 40, 0, 0},
+	[FUSE_RENAME2] = {"RENAME2", fl_op_rename2, 20, 0, FL_OP_CHANGES},
+	[FUSE_LSEEK] = {"LSEEK", fl_op_lseek, 24, 8, 0},
+	[FUSE_COPY_FILE_RANGE] = {"COPY_FILE_RANGE", fl_op_copy_file_range, 56, 8, FL_OP_CHANGES},
+	[FUSE_SETUPMAPPING] = {"SETUPMAPPING", fl_op_setupmapping, 40, 0, 0},
+	[FUSE_REMOVEMAPPING] = {"REMOVEMAPPING", fl_op_removemapping, 4, 0, 0},
+	[FUSE_SYNCFS] = {"SYNCFS", fl_op_syncfs, 8, 0, 0},
+	[FUSE_TMPFILE] = {"TMPFILE", fl_op_tmpfile, 17, 144, FL_OP_CHANGES},
+	[FL_FUSE_STATX] = {"STATX", fl_op_statx, 24, 288, 0},
+};
+
+static void proto_error(struct fl_fs *fs, const char *what, const struct fuse_in_header *header)
+{
+	const struct op *op = header->opcode <= FL_FUSE_OPCODE_MAX ? &ops[header->opcode] : NULL;
+
+	atomic_fetch_add_explicit(&fs->counters.proto_errors, 1, memory_order_relaxed);
+	fl_log_limited(fs->log, &fs->log_limit, FL_LOG_DEBUG, "fs: the guest's %s (%u) of node %#llx: %s",
+		       op && op->name ? op->name : "request", header->opcode, (unsigned long long)header->nodeid, what);
+}
+
+int fl_fs_reply(struct fl_fs_call *call, const void *body, size_t len)
+{
+	if (len > call->room || len > sizeof(call->fs->body))
+		return -EINVAL;
+	memcpy(call->fs->body, body, len);
+	call->body_len = len;
+	return 0;
+}
+
+int fl_fs_get(struct fl_fs_call *call, uint64_t nodeid, struct fl_inode **inode)
+{
+	struct fl_inode_table *inodes = &call->fs->fs_export.inodes;
+	struct fl_inode *found = fl_inode_get(inodes, nodeid);
+	int error;
+
+	if (!found) {
+		proto_error(call->fs, "no such node", &call->header);
+		return -ESTALE;
+	}
+	error = fl_inode_open(inodes, found);
+	if (error)
+		fl_inode_put(inodes, found);
+	else
+		*inode = found;
+	return error;
+}
+
+void fl_fs_put(struct fl_fs *fs, struct fl_inode *inode)
+{
+	fl_inode_put(&fs->fs_export.inodes, inode);
+}
+
+int fl_fs_get_dir(struct fl_fs_call *call, uint64_t nodeid, struct fl_inode **dir)
+{
+	struct fl_inode *inode;
+	int error = fl_fs_get(call, nodeid, &inode);
+
+	if (error)
+		return error;
+	if (inode->type != S_IFDIR)
+		error = -ENOTDIR;
+	else if (inode->sealed)
+		error = -EPERM;
+	if (error)
+		fl_fs_put(call->fs, inode);
+	else
+		*dir = inode;
+	return error;
+}
+
+static int find_handle(struct fl_fs_call *call, uint64_t fh, enum fl_handle_kind kind, struct fl_handle **handle)
+{
+	*handle = fl_handle_find(&call->fs->handles, fh, call->header.nodeid, kind);
+	if (*handle)
+		return 0;
+	proto_error(call->fs, "no such handle", &call->header);
+	return -EBADF;
+}
+
+int fl_fs_file(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle)
+{
+	return find_handle(call, fh, FL_HANDLE_FILE, handle);
+}
+
+int fl_fs_dir(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle)
+{
+	return find_handle(call, fh, FL_HANDLE_DIR, handle);
+}
+
+int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle *handle, uint64_t *fh)
+{
+	return fl_handle_add(&fs->handles, handle, fh);
+}
+
+/* Bytes of arguments to be copied in, the extensions at their end left out (none is agreed on). */
+static int load_args(struct fl_fs_call *call, const struct op *op)
+{
+	const struct fuse_in_header *header = &call->header;
+	struct fl_fs *fs = call->fs;
+	uint64_t extensions = (uint64_t)header->total_extlen * 8;
+	uint64_t copied;
+
+	if (header->len < FL_FUSE_IN_HEADER_LEN || header->len > call->request->readable_len)
+		return -EINVAL;
+	call->args_len = header->len - FL_FUSE_IN_HEADER_LEN;
+	if (extensions > call->args_len)
+		return -EINVAL;
+	call->args_len -= extensions;
+	if (call->args_len < op->min_in)
+		return -EINVAL;
+	copied = op->flags & FL_OP_DATA ? op->min_in : call->args_len;
+	if (copied > sizeof(fs->args))
+		return -EINVAL;
+	if (call->request->io->read(call->request->arg, FL_FUSE_IN_HEADER_LEN, fs->args, copied) != (int64_t)copied)
+		return -EFAULT;
+	call->args = (struct fl_fuse_cursor){.pos = fs->args, .left = copied};
+	return 0;
+}
+
+static int serve(struct fl_fs_call *call, const struct op *op)
+{
+	struct fl_fs *fs = call->fs;
+	int error = load_args(call, op);
+
+	if (!error && call->room < op->min_out)
+		error = -EINVAL;
+	if (!error && !fs->initialized && !(op->flags & FL_OP_BEFORE_INIT))
+		error = -EIO;
+	if (error) {
+		proto_error(fs, "malformed or out of turn", &call->header);
+		return error;
+	}
+	if (op->flags & FL_OP_CHANGES && !fs->fs_export.writable)
+		return -EROFS;
+	return op->handler ? op->handler(call) : 0;
+}
+
+/* The header goes last: until it is there, the request has not been answered. */
+static int64_t write_reply(struct fl_fs_call *call, int error)
+{
+	const struct fl_fuse_request *request = call->request;
+	struct fl_fs *fs = call->fs;
+	uint64_t body_len = error ? 0 : call->body_len;
+	struct fuse_out_header header = {
+		.len = (uint32_t)(FL_FUSE_OUT_HEADER_LEN + body_len),
+		.error = error,
+		.unique = call->header.unique,
+	};
+	int64_t copied = 0;
+
+	if (body_len && !call->body_in_place)
+		copied = request->io->write(request->arg, FL_FUSE_OUT_HEADER_LEN, fs->body, body_len);
+	if (copied >= 0 && (!body_len || call->body_in_place || (uint64_t)copied == body_len))
+		copied = request->io->write(request->arg, 0, &header, sizeof(header));
+	if (copied != sizeof(header)) {
+		atomic_fetch_add_explicit(&fs->counters.lost_replies, 1, memory_order_relaxed);
+		return 0;
+	}
+	if (error)
+		atomic_fetch_add_explicit(&fs->counters.errors, 1, memory_order_relaxed);
+	return header.len;
+}
+
+static void update_gauges(struct fl_fs *fs)
+{
+	atomic_store_explicit(&fs->counters.inodes, fs->fs_export.inodes.slots.used, memory_order_relaxed);
+	atomic_store_explicit(&fs->counters.handles, fs->handles.slots.used, memory_order_relaxed);
+}
+
+int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request)
+{
+	struct fl_fs_call call = {.fs = fs, .request = request};
+	const struct op *op;
+	int error;
+
+	atomic_fetch_add_explicit(&fs->counters.requests, 1, memory_order_relaxed);
+	if (request->readable_len < sizeof(call.header) ||
+	    request->io->read(request->arg, 0, &call.header, sizeof(call.header)) != sizeof(call.header))
+		return -EPROTO;
+	op = call.header.opcode <= FL_FUSE_OPCODE_MAX ? &ops[call.header.opcode] : NULL;
+	if (op && op->flags & FL_OP_ONE_WAY) {
+		(void)serve(&call, op);
+		update_gauges(fs);
+		return 0;
+	}
+	if (request->writable_len < FL_FUSE_OUT_HEADER_LEN) {
+		proto_error(fs, "no room for a reply", &call.header);
+		return 0;
+	}
+	call.room = request->writable_len - FL_FUSE_OUT_HEADER_LEN;
+	if (op && op->name)
+		error = fl_fuse_error(serve(&call, op));
+	else
+		error = -ENOSYS;
+	update_gauges(fs);
+	return write_reply(&call, error);
+}
+
+void fl_fs_reset(struct fl_fs *fs)
+{
+	fs->initialized = false;
+	fs->flags = 0;
+	fl_handle_close_all(&fs->handles);
+	fl_inode_forget_all(&fs->fs_export.inodes);
+	if (fs->window)
+		fl_window_unmap_all(fs->window);
+	update_gauges(fs);
+}
+
+int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *diag)
+{
+	struct fl_fs *fresh = calloc(1, sizeof(*fresh));
+	int error;
+
+	if (!fresh)
+		return fl_diag(diag, -ENOMEM, "no memory for a share");
+	fresh->window = opts->window;
+	fresh->log = opts->log;
+	fresh->attr_timeout_ms = opts->attr_timeout_ms;
+	/* each may be open twice, for reading and for writing */
+	fresh->backings_max = fl_export_share_of_descriptors(16);
+	fl_handle_table_init(&fresh->handles,
+			     opts->handles_max ? opts->handles_max : fl_export_share_of_descriptors(8));
+	error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, opts->inodes_max, opts->open_max,
+			       diag);
+	if (error) {
+		fl_fs_free(fresh);
+		return error;
+	}
+	*fs = fresh;
+	return 0;
+}
+
+void fl_fs_free(struct fl_fs *fs)
+{
+	if (!fs)
+		return;
+	fl_handle_table_fini(&fs->handles);
+	fl_export_fini(&fs->fs_export);
+	free(fs);
+}
+
+int fl_fs_prepare_thread(void)
+{
+	if (unshare(CLONE_FS))
+		return -errno;
+	umask(0);
+	return 0;
+}
+
+const struct fl_fs_counters *fl_fs_counters(const struct fl_fs *fs)
+{
+	return &fs->counters;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuse_dispatch: the FUSE server of one share, fed with requests from wherever they come (a
+ * virtqueue, a test). One thread.
+ */
+#ifndef FL_FUSE_DISPATCH_H
+#define FL_FUSE_DISPATCH_H
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "fl_log.h"
+#include "mmu_backing/window.h"
+#include "virtiofs/fs_export.h"
+#include "virtiofs/handle_table.h"
+
+struct fl_fs;
+
+/*
+ * One request: bytes to be read, room to be written. Both are byte streams without framing. The
+ * functions have the contracts of fl_chain_read(), fl_chain_write() and fl_chain_iov().
+ */
+struct fl_fuse_io {
+	int64_t (*read)(void *arg, uint64_t offset, void *buf, size_t len);
+	int64_t (*write)(void *arg, uint64_t offset, const void *buf, size_t len);
+	int (*iov)(void *arg, bool writable, uint64_t offset, uint64_t len, struct iovec *iov, unsigned int cap,
+		   unsigned int *count);
+};
+
+struct fl_fuse_request {
+	const struct fl_fuse_io *io;
+	void *arg;
+	uint64_t readable_len;
+	uint64_t writable_len;
+};
+
+struct fl_fs_opts {
+	int root_fd; /* duplicated */
+	bool writable;
+	uint32_t attr_timeout_ms;
+	struct fl_window *window; /* NULL: no DAX */
+	const struct fl_log *log;
+	uint32_t inodes_max; /* known at a time; this and the next two: 0 for by the process's limit of descriptors */
+	uint32_t open_max;   /* of them held open */
+	uint32_t handles_max;
+};
+
+FL_CHECKED_RESULT int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *diag);
+void fl_fs_free(struct fl_fs *fs); /* NULL allowed */
+
+/*
+ * Makes the calling thread fit to serve: its umask becomes 0 and its own (unshare(CLONE_FS)), since the guest has
+ * applied its processes' umask already. Without it the process's umask is applied on top. -errno of unshare(2).
+ */
+FL_CHECKED_RESULT int fl_fs_prepare_thread(void);
+
+/*
+ * Serves one request. Returns the bytes written (0 for those that get no reply), or -EPROTO if it
+ * has not even a whole header: the device then needs a reset.
+ */
+int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request);
+
+/* As if freshly made: the guest's inodes, handles and mappings are gone. DESTROY, second INIT, device reset. */
+void fl_fs_reset(struct fl_fs *fs);
+
+/* Any thread. */
+struct fl_fs_counters {
+	_Atomic uint64_t requests;
+	_Atomic uint64_t errors;
+	_Atomic uint64_t setup_mappings;
+	_Atomic uint64_t remove_mappings;
+	_Atomic uint64_t proto_errors; /* what an honest guest never does */
+	_Atomic uint64_t lost_replies; /* the reply's own memory was gone */
+	_Atomic uint64_t inodes;
+	_Atomic uint64_t handles;
+};
+const struct fl_fs_counters *fl_fs_counters(const struct fl_fs *fs);
+
+#endif

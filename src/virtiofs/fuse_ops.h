@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuse_ops: what the operations (op_*.c) and the dispatcher share. Not for the rest of the tree. */
+#ifndef FL_FUSE_OPS_H
+#define FL_FUSE_OPS_H
+
+#include "virtiofs/fuse_dispatch.h"
+
+/* SETXATTR's value of 64 KiB (XATTR_SIZE_MAX) with its name, and any other arguments. */
+#define FL_FUSE_ARGS_MAX ((64u << 10) + 4096u)
+/* GETXATTR's and READDIR's largest reply; READ's goes straight to the guest's memory. */
+#define FL_FUSE_BODY_MAX (64u << 10)
+/* One of READ and WRITE. FUSE_MAX_PAGES: 256 pages (fs/fuse/fuse_i.h FUSE_MAX_MAX_PAGES) */
+#define FL_FUSE_DATA_MAX (1u << 20)
+#define FL_FUSE_IOV_MAX	 1024u
+
+struct fl_fs {
+	struct fl_export fs_export;
+	struct fl_handle_table handles;
+	struct fl_window *window;
+	const struct fl_log *log;
+	struct fl_log_limit log_limit;
+	uint32_t attr_timeout_ms;
+	bool initialized; /* between INIT and DESTROY */
+	uint64_t flags;	  /* FUSE_* of INIT, agreed on */
+	uint32_t backings_max;
+	struct fl_fs_counters counters;
+	struct iovec iov[FL_FUSE_IOV_MAX];
+	uint8_t args[FL_FUSE_ARGS_MAX] __attribute__((aligned(8)));
+	uint8_t body[FL_FUSE_BODY_MAX] __attribute__((aligned(8)));
+};
+
+/* One request while it is served. */
+struct fl_fs_call {
+	struct fl_fs *fs;
+	const struct fl_fuse_request *request;
+	struct fuse_in_header header;
+	struct fl_fuse_cursor args; /* without WRITE's data */
+	uint64_t args_len;	    /* with it */
+	uint64_t room;		    /* bytes that a reply's body may have */
+	uint64_t body_len;	    /* of the reply; in fs->body, or written in place */
+	bool body_in_place;
+};
+
+typedef int (*fl_fs_op_fn)(struct fl_fs_call *call);
+
+/* The reply's body; what does not fit (which the dispatcher's min_out excludes for fixed sizes) is -EINVAL. */
+FL_CHECKED_RESULT int fl_fs_reply(struct fl_fs_call *call, const void *body, size_t len);
+
+/* A reference to the inode, with its descriptor; release with fl_fs_put(). -ESTALE: unknown (counted), or gone. */
+FL_CHECKED_RESULT int fl_fs_get(struct fl_fs_call *call, uint64_t nodeid, struct fl_inode **inode);
+void fl_fs_put(struct fl_fs *fs, struct fl_inode *inode);
+
+/* The same for a directory in which names are looked up or changed: 0, -ESTALE, -ENOTDIR, -EPERM (sealed). */
+FL_CHECKED_RESULT int fl_fs_get_dir(struct fl_fs_call *call, uint64_t nodeid, struct fl_inode **dir);
+
+/* A handle of the request's inode: 0 or -EBADF. */
+FL_CHECKED_RESULT int fl_fs_file(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle);
+FL_CHECKED_RESULT int fl_fs_dir(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle);
+FL_CHECKED_RESULT int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle *handle, uint64_t *fh);
+
+/* op_name.c. fd: O_PATH, taken over in every case; the guest's nlookup goes up. */
+FL_CHECKED_RESULT int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd,
+				       struct fuse_entry_out *entry);
+FL_CHECKED_RESULT int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *name,
+				   struct fuse_entry_out *entry);
+/* op_attr.c */
+uint32_t fl_fs_attr_flags(const struct fl_fs *fs, const struct fl_inode *inode, bool submount);
+void fl_fs_timeout(const struct fl_fs *fs, uint64_t *seconds, uint32_t *nanoseconds);
+
+int fl_op_init(struct fl_fs_call *call);
+int fl_op_destroy(struct fl_fs_call *call);
+int fl_op_lookup(struct fl_fs_call *call);
+int fl_op_forget(struct fl_fs_call *call);
+int fl_op_batch_forget(struct fl_fs_call *call);
+int fl_op_readlink(struct fl_fs_call *call);
+int fl_op_symlink(struct fl_fs_call *call);
+int fl_op_mknod(struct fl_fs_call *call);
+int fl_op_mkdir(struct fl_fs_call *call);
+int fl_op_unlink(struct fl_fs_call *call);
+int fl_op_rmdir(struct fl_fs_call *call);
+int fl_op_rename(struct fl_fs_call *call);
+int fl_op_rename2(struct fl_fs_call *call);
+int fl_op_link(struct fl_fs_call *call);
+int fl_op_getattr(struct fl_fs_call *call);
+int fl_op_setattr(struct fl_fs_call *call);
+int fl_op_statx(struct fl_fs_call *call);
+int fl_op_statfs(struct fl_fs_call *call);
+int fl_op_access(struct fl_fs_call *call);
+int fl_op_open(struct fl_fs_call *call);
+int fl_op_create(struct fl_fs_call *call);
+int fl_op_tmpfile(struct fl_fs_call *call);
+int fl_op_release(struct fl_fs_call *call);
+int fl_op_flush(struct fl_fs_call *call);
+int fl_op_fsync(struct fl_fs_call *call);
+int fl_op_syncfs(struct fl_fs_call *call);
+int fl_op_fallocate(struct fl_fs_call *call);
+int fl_op_lseek(struct fl_fs_call *call);
+int fl_op_copy_file_range(struct fl_fs_call *call);
+int fl_op_read(struct fl_fs_call *call);
+int fl_op_write(struct fl_fs_call *call);
+int fl_op_opendir(struct fl_fs_call *call);
+int fl_op_readdir(struct fl_fs_call *call);
+int fl_op_readdirplus(struct fl_fs_call *call);
+int fl_op_releasedir(struct fl_fs_call *call);
+int fl_op_fsyncdir(struct fl_fs_call *call);
+int fl_op_getxattr(struct fl_fs_call *call);
+int fl_op_setxattr(struct fl_fs_call *call);
+int fl_op_listxattr(struct fl_fs_call *call);
+int fl_op_removexattr(struct fl_fs_call *call);
+int fl_op_setupmapping(struct fl_fs_call *call);
+int fl_op_removemapping(struct fl_fs_call *call);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle_table: fh <-> open file or directory. A handle belongs to the nodeid it was opened for; an
+ * fh presented with another one names nothing. Owned by the device's loop thread: no lock.
+ */
+#ifndef FL_HANDLE_TABLE_H
+#define FL_HANDLE_TABLE_H
+
+#include "virtiofs/slot_table.h"
+
+enum fl_handle_kind { FL_HANDLE_FILE, FL_HANDLE_DIR };
+
+/* Directory entries read ahead of what the guest has asked for. */
+#define FL_DIR_READ_LEN 8192u
+struct fl_dir_stream {
+	uint64_t next_off; /* the cookie of data[pos] */
+	uint32_t pos, len;
+	uint8_t data[FL_DIR_READ_LEN] __attribute__((aligned(8)));
+};
+
+struct fl_handle {
+	int fd;
+	enum fl_handle_kind kind;
+	uint64_t nodeid;
+	bool readable, writable;
+	bool sealed;		   /* an empty directory; fd is of no use */
+	struct fl_dir_stream *dir; /* NULL until first read */
+};
+
+struct fl_handle_table {
+	struct fl_slot_table slots;
+};
+
+void fl_handle_table_init(struct fl_handle_table *table, uint32_t max);
+void fl_handle_table_fini(struct fl_handle_table *table); /* of a zeroed or initialised one */
+
+/* Copies *handle; its fd is taken over in every case. -ENFILE, -ENOMEM. */
+FL_CHECKED_RESULT int fl_handle_add(struct fl_handle_table *table, const struct fl_handle *handle, uint64_t *fh);
+/* NULL if there is no such handle of that kind for that nodeid. */
+struct fl_handle *fl_handle_find(const struct fl_handle_table *table, uint64_t fh, uint64_t nodeid,
+				 enum fl_handle_kind kind);
+void fl_handle_close(struct fl_handle_table *table, uint64_t fh);
+void fl_handle_close_all(struct fl_handle_table *table);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open files without their data: OPEN, CREATE, TMPFILE, RELEASE, FLUSH, FSYNC, SYNCFS, FALLOCATE, LSEEK... */
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "virtiofs/fuse_ops.h"
+
+/* Of a guest's open flags these mean something on the host. O_APPEND comes with each WRITE. */
+#define FL_OPEN_FLAGS_PASSED (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC | O_NOATIME)
+/* One COPY_FILE_RANGE copies at most this much on the loop's thread; the guest asks again for the rest. */
+#define FL_COPY_MAX (UINT64_C(8) << 20)
+
+static int host_flags(const struct fl_fs *fs, uint32_t guest_flags, int *flags)
+{
+	int passed = (int)(guest_flags & FL_OPEN_FLAGS_PASSED);
+
+	if ((passed & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	if (!fs->fs_export.writable && ((passed & O_ACCMODE) != O_RDONLY || passed & O_TRUNC))
+		return -EROFS;
+	*flags = passed;
+	return 0;
+}
+
+static int open_error(uint32_t type)
+{
+	switch (type) {
+	case S_IFDIR:
+		return -EISDIR;
+	case S_IFLNK:
+		return -ELOOP;
+	default:
+		return -ENXIO; /* the guest's kernel serves devices, FIFOs and sockets itself */
+	}
+}
+
+static int open_inode(const struct fl_fs *fs, const struct fl_inode *inode, int flags, int *fd)
+{
+	int error;
+
+	if (inode->type != S_IFREG)
+		return open_error(inode->type);
+	error = fl_export_reopen(&fs->fs_export, inode->fd, flags, fd);
+	/* O_NOATIME is for the file's owner on the host, who need not be us */
+	if (error == -EPERM && flags & O_NOATIME)
+		error = fl_export_reopen(&fs->fs_export, inode->fd, flags & ~O_NOATIME, fd);
+	return error;
+}
+
+static struct fl_handle file_handle(int fd, uint64_t nodeid, int flags)
+{
+	return (struct fl_handle){
+		.fd = fd,
+		.kind = FL_HANDLE_FILE,
+		.nodeid = nodeid,
+		.readable = (flags & O_ACCMODE) != O_WRONLY,
+		.writable = (flags & O_ACCMODE) != O_RDONLY,
+	};
+}
+
+static uint32_t open_reply_flags(const struct fl_fs *fs, int flags)
+{
+	uint32_t reply = 0;
+
+	/*
+	 * With DAX the guest's mappings are the host's pages: without KEEP_CACHE every open would tear
+	 * down all of them (fs/fuse/file.c fuse_open, invalidate_inode_pages2).
+	 */
+	if (fs->flags & FUSE_MAP_ALIGNMENT)
+		reply |= FOPEN_KEEP_CACHE;
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		reply |= FOPEN_NOFLUSH;
+	return reply;
+}
+
+int fl_op_open(struct fl_fs_call *call)
+{
+	struct fuse_open_out out = {0};
+	struct fl_handle handle;
+	struct fuse_open_in in;
+	struct fl_inode *inode;
+	int error;
+	int flags;
+	int fd;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = host_flags(call->fs, in.flags, &flags);
+	if (error)
+		return error;
+	error = fl_fs_get(call, call->header.nodeid, &inode);
+	if (error)
+		return error;
+	error = open_inode(call->fs, inode, flags, &fd);
+	fl_fs_put(call->fs, inode);
+	if (error)
+		return error;
+	handle = file_handle(fd, call->header.nodeid, flags);
+	error = fl_fs_add_handle(call->fs, &handle, &out.fh);
+	if (error)
+		return error;
+	out.open_flags = open_reply_flags(call->fs, flags);
+	return fl_fs_reply(call, &out, sizeof(out));
+}
+
+/*
+ * Makes the file, or opens the one that came to be there since the guest looked. O_EXCL is always tried
+ * first: a plain O_CREAT would open whatever is there, a FIFO or a device included.
+ */
+static int create_file(struct fl_fs_call *call, const struct fl_inode *dir, const char *name, uint32_t mode,
+		       uint32_t guest_flags, int flags, int *fd)
+{
+	FL_CLOSE int path_fd = -1;
+	struct statx stx;
+	int error;
+
+	*fd = openat(dir->fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+	if (*fd >= 0)
+		return 0;
+	if (errno != EEXIST || guest_flags & O_EXCL)
+		return -errno;
+	error = fl_export_open_child(dir->fd, name, &path_fd);
+	if (!error)
+		error = fl_export_stat(path_fd, &stx);
+	if (error)
+		return error;
+	/* ESTALE makes the guest look the name up anew and try again, fs/namei.c path_openat with LOOKUP_REVAL */
+	if (!S_ISREG(stx.stx_mode))
+		return -ESTALE;
+	return fl_export_reopen(&call->fs->fs_export, path_fd, flags, fd);
+}
+
+/* The reply of CREATE and TMPFILE: an entry and a handle, both or none. fd is taken over. */
+static int reply_created(struct fl_fs_call *call, const struct fl_inode *dir, int created_fd, int flags)
+{
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out = {0};
+	FL_CLOSE int fd = created_fd;
+	struct fl_handle handle;
+	int path_fd;
+	int error = fl_export_reopen(&call->fs->fs_export, fd, O_PATH, &path_fd);
+
+	_Static_assert(sizeof(out) == 144, "CREATE's reply");
+	if (!error)
+		error = fl_fs_make_entry(call->fs, dir, path_fd, &out.entry);
+	if (error)
+		return error;
+	handle = file_handle(fl_steal_fd(&fd), out.entry.nodeid, flags);
+	error = fl_fs_add_handle(call->fs, &handle, &out.open.fh);
+	if (error) {
+		(void)fl_inode_forget(&call->fs->fs_export.inodes, out.entry.nodeid, 1);
+		return error;
+	}
+	out.open.open_flags = open_reply_flags(call->fs, flags);
+	return fl_fs_reply(call, &out, sizeof(out));
+}
+
+int fl_op_create(struct fl_fs_call *call)
+{
+	struct fuse_create_in in;
+	struct fl_inode *dir;
+	const char *name;
+	int error;
+	int flags;
+	int fd;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fuse_take_name(&call->args, &name);
+	if (!error)
+		error = host_flags(call->fs, in.flags, &flags);
+	if (!error)
+		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
+	if (error)
+		return error;
+	error = create_file(call, dir, name, in.mode & 07777 & ~in.umask, in.flags, flags, &fd);
+	if (!error)
+		error = reply_created(call, dir, fd, flags);
+	fl_fs_put(call->fs, dir);
+	return error;
+}
+
+int fl_op_tmpfile(struct fl_fs_call *call)
+{
+	char proc_name[FL_PROC_NAME_LEN];
+	struct fuse_create_in in;
+	struct fl_inode *dir;
+	size_t name_len;
+	int error;
+	int flags;
+	int fd;
+
+	/* The name is no name: Linux sends that of the nameless dentry, "/" (fs/namei.c vfs_tmpfile). */
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)) || !fl_fuse_take_string(&call->args, &name_len))
+		return -EINVAL;
+	error = host_flags(call->fs, in.flags, &flags);
+	if (!error)
+		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
+	if (error)
+		return error;
+	fl_export_proc_name(dir->fd, proc_name);
+	fd = openat(call->fs->fs_export.proc_fd, proc_name, (flags & ~O_TRUNC) | O_TMPFILE | O_NONBLOCK | O_CLOEXEC,
+		    in.mode & 07777 & ~in.umask);
+	error = fd < 0 ? -errno : reply_created(call, dir, fd, flags);
+	fl_fs_put(call->fs, dir);
+	return error;
+}
+
+int fl_op_release(struct fl_fs_call *call)
+{
+	struct fuse_release_in in;
+	struct fl_handle *handle;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fs_file(call, in.fh, &handle);
+	if (!error)
+		fl_handle_close(&call->fs->handles, in.fh);
+	return error;
+}
+
+int fl_op_flush(struct fl_fs_call *call)
+{
+	struct fuse_flush_in in;
+	struct fl_handle *handle;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	/* Nothing is buffered here. Host file systems that write back at close(2) tell of errors at FSYNC. */
+	return fl_fs_file(call, in.fh, &handle);
+}
+
+static int sync_fd(int fd, uint32_t fsync_flags)
+{
+	return (fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd)) ? -errno : 0;
+}
+
+int fl_op_fsync(struct fl_fs_call *call)
+{
+	struct fuse_fsync_in in;
+	struct fl_handle *handle;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fs_file(call, in.fh, &handle);
+	/* Stores through DAX have dirtied the host's page cache: any descriptor of the file will do. */
+	return error ? error : sync_fd(handle->fd, in.fsync_flags);
+}
+
+int fl_op_fsyncdir(struct fl_fs_call *call)
+{
+	struct fuse_fsync_in in;
+	struct fl_handle *handle;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fs_dir(call, in.fh, &handle);
+	if (error || handle->sealed)
+		return error;
+	return sync_fd(handle->fd, in.fsync_flags);
+}
+
+/* The guest's sync(2). It has nothing to make durable on an export it cannot write. */
+int fl_op_syncfs(struct fl_fs_call *call)
+{
+	FL_CLOSE int fd = -1;
+	struct fl_inode *dir;
+	int error = fl_fs_get_dir(call, call->header.nodeid, &dir);
+
+	if (error)
+		return error;
+	if (call->fs->fs_export.writable) {
+		error = fl_export_reopen(&call->fs->fs_export, dir->fd, O_RDONLY | O_DIRECTORY, &fd);
+		if (!error && syncfs(fd))
+			error = -errno;
+	}
+	fl_fs_put(call->fs, dir);
+	return error;
+}
+
+/* COLLAPSE and INSERT would move pages that the guest has mapped. */
+static bool fallocate_mode_is_known(uint32_t mode)
+{
+	return mode == 0 || mode == FALLOC_FL_KEEP_SIZE || mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) ||
+	       mode == FALLOC_FL_ZERO_RANGE || mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE);
+}
+
+int fl_op_fallocate(struct fl_fs_call *call)
+{
+	struct fuse_fallocate_in in;
+	struct fl_handle *handle;
+	uint64_t end;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fs_file(call, in.fh, &handle);
+	if (error)
+		return error;
+	if (!handle->writable)
+		return -EBADF;
+	if (!fallocate_mode_is_known(in.mode))
+		return -EOPNOTSUPP;
+	if (!in.length || fl_add_overflows(in.offset, in.length, &end) || end > INT64_MAX)
+		return -EINVAL;
+	return fallocate(handle->fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) ? -errno : 0;
+}
+
+int fl_op_lseek(struct fl_fs_call *call)
+{
+	struct fuse_lseek_out out = {0};
+	struct fuse_lseek_in in;
+	struct fl_handle *handle;
+	off_t found;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fs_file(call, in.fh, &handle);
+	if (error)
+		return error;
+	if ((in.whence != SEEK_DATA && in.whence != SEEK_HOLE) || in.offset > INT64_MAX)
+		return -EINVAL;
+	/* moves the descriptor's offset, which nothing else uses */
+	found = lseek(handle->fd, (off_t)in.offset, (int)in.whence);
+	if (found < 0)
+		return -errno;
+	out.offset = (uint64_t)found;
+	return fl_fs_reply(call, &out, sizeof(out));
+}
+
+int fl_op_copy_file_range(struct fl_fs_call *call)
+{
+	struct fuse_copy_file_range_in in;
+	struct fuse_write_out out = {0};
+	struct fl_handle *from;
+	struct fl_handle *to;
+	off_t from_off;
+	off_t to_off;
+	ssize_t copied;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = fl_fs_file(call, in.fh_in, &from);
+	if (error)
+		return error;
+	to = fl_handle_find(&call->fs->handles, in.fh_out, in.nodeid_out, FL_HANDLE_FILE);
+	if (!to || !to->writable || !from->readable)
+		return -EBADF;
+	if (in.flags || in.off_in > INT64_MAX || in.off_out > INT64_MAX)
+		return -EINVAL;
+	from_off = (off_t)in.off_in;
+	to_off = (off_t)in.off_out;
+	copied = copy_file_range(from->fd, &from_off, to->fd, &to_off, FL_MIN(in.len, FL_COPY_MAX), 0);
+	if (copied < 0)
+		return -errno;
+	out.size = (uint32_t)copied;
+	return fl_fs_reply(call, &out, sizeof(out));
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extended attributes. "user." ones are the guest's to read and write. security.capability is read,
+ * so that programs have their file capabilities in the guest, and never written: it would be valid on the host.
+ * Labels, ACLs and "trusted." belong to the host and are not shown.
+ *
+ * Attributes are reached by a path, the only way for inodes that must not be opened.
+ */
+#include <linux/limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "virtiofs/fuse_ops.h"
+
+#define FL_PROC_PATH_LEN 32
+#define FL_CAPABILITY	 "security.capability"
+
+static bool is_readable(const char *name)
+{
+	return !strncmp(name, "user.", 5) || !strcmp(name, FL_CAPABILITY);
+}
+
+static int check_writable(const char *name)
+{
+	if (!strncmp(name, "user.", 5))
+		return 0;
+	return strcmp(name, FL_CAPABILITY) ? -EOPNOTSUPP : -EPERM;
+}
+
+static void proc_path(const struct fl_inode *inode, char path[FL_PROC_PATH_LEN])
+{
+	snprintf(path, FL_PROC_PATH_LEN, "/proc/self/fd/%d", inode->fd);
+}
+
+static int take_xattr_name(struct fl_fs_call *call, const char **name)
+{
+	size_t len;
+
+	*name = fl_fuse_take_string(&call->args, &len);
+	if (!*name || !len)
+		return -EINVAL;
+	return len > XATTR_NAME_MAX ? -ERANGE : 0;
+}
+
+static int get_inode(struct fl_fs_call *call, struct fl_inode **inode)
+{
+	int error = fl_fs_get(call, call->header.nodeid, inode);
+
+	if (error)
+		return error;
+	if (!(*inode)->sealed)
+		return 0;
+	fl_fs_put(call->fs, *inode);
+	return -EOPNOTSUPP;
+}
+
+/* size 0 asks how long it is */
+static int reply_size(struct fl_fs_call *call, size_t len)
+{
+	struct fuse_getxattr_out out = {.size = (uint32_t)len};
+
+	return fl_fs_reply(call, &out, sizeof(out));
+}
+
+int fl_op_getxattr(struct fl_fs_call *call)
+{
+	char path[FL_PROC_PATH_LEN];
+	struct fuse_getxattr_in in;
+	struct fl_inode *inode;
+	const char *name;
+	ssize_t len;
+	size_t cap;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = take_xattr_name(call, &name);
+	if (!error && !is_readable(name))
+		error = -EOPNOTSUPP;
+	if (!error)
+		error = get_inode(call, &inode);
+	if (error)
+		return error;
+	proc_path(inode, path);
+	cap = FL_MIN((size_t)in.size, sizeof(call->fs->body));
+	len = getxattr(path, name, call->fs->body, cap);
+	error = len < 0 ? -errno : 0;
+	fl_fs_put(call->fs, inode);
+	if (error)
+		return error;
+	if (!in.size)
+		return reply_size(call, (size_t)len);
+	if ((uint64_t)len > call->room)
+		return -ERANGE;
+	call->body_len = (uint64_t)len;
+	return 0;
+}
+
+/* Moves the names that may be seen to the front; returns their length. */
+static size_t filter_names(char *names, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < len;) {
+		size_t one = strnlen(names + at, len - at) + 1;
+
+		if (one > len - at)
+			break;
+		if (is_readable(names + at)) {
+			memmove(names + kept, names + at, one);
+			kept += one;
+		}
+		at += one;
+	}
+	return kept;
+}
+
+int fl_op_listxattr(struct fl_fs_call *call)
+{
+	char *names = (char *)call->fs->body;
+	char path[FL_PROC_PATH_LEN];
+	struct fuse_getxattr_in in;
+	struct fl_inode *inode;
+	ssize_t len;
+	size_t kept;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
+		return -EINVAL;
+	error = get_inode(call, &inode);
+	if (error)
+		return error;
+	proc_path(inode, path);
+	len = listxattr(path, names, sizeof(call->fs->body));
+	error = len < 0 ? -errno : 0;
+	fl_fs_put(call->fs, inode);
+	if (error)
+		return error;
+	kept = filter_names(names, (size_t)len);
+	if (!in.size)
+		return reply_size(call, kept);
+	if (kept > in.size || kept > call->room)
+		return -ERANGE;
+	call->body_len = kept;
+	return 0;
+}
+
+int fl_op_setxattr(struct fl_fs_call *call)
+{
+	struct fuse_setxattr_in in = {0};
+	char path[FL_PROC_PATH_LEN];
+	struct fl_inode *inode;
+	const char *name;
+	int error;
+
+	if (!fl_fuse_take(&call->args, &in, FL_FUSE_SETXATTR_IN_LEN))
+		return -EINVAL;
+	error = take_xattr_name(call, &name);
+	if (error)
+		return error;
+	if (in.size > call->args.left || in.flags & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	error = check_writable(name);
+	if (!error)
+		error = get_inode(call, &inode);
+	if (error)
+		return error;
+	proc_path(inode, path);
+	error = setxattr(path, name, call->args.pos, in.size, (int)in.flags) ? -errno : 0;
+	fl_fs_put(call->fs, inode);
+	return error;
+}
+
+int fl_op_removexattr(struct fl_fs_call *call)
+{
+	char path[FL_PROC_PATH_LEN];
+	struct fl_inode *inode;
+	const char *name;
+	int error = take_xattr_name(call, &name);
+
+	if (!error)
+		error = check_writable(name);
+	if (!error)
+		error = get_inode(call, &inode);
+	if (error)
+		return error;
+	proc_path(inode, path);
+	error = removexattr(path, name) ? -errno : 0;
+	fl_fs_put(call->fs, inode);
+	return error;
+}

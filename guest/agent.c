@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's first process: sets the guest up as /faultline.conf says (agent_conf.h), runs one command
+ * with its standard streams on virtio-console ports, tells how it ended, powers off.
+ *
+ * It never ends silently: what keeps it from its work is said on the status port and in the kernel log.
+ */
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "guest/agent_conf.h"
+#include "guest/mounts.h"
+#include "guest/ports.h"
+#include "guest/relay.h"
+
+/* Software emulation is slow; on hardware none of these is ever reached. */
+#define PORTS_TIMEOUT_MS  30000
+#define STATUS_TIMEOUT_MS 30000
+#define SYNC_TIMEOUT_MS	  10000
+#define CONNECT_MS	  2000
+#define GRACE_MS	  200
+
+#define EXIT_SETUP	    125
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND	    127
+
+struct agent {
+	int ports[FL_PORT_COUNT];
+	int kmsg;
+	int sigchld_fd;
+	sigset_t old_mask;
+	struct fl_conf conf;
+};
+
+/* What the child could not do before the command: sent over a pipe that a successful exec closes. */
+struct child_failure {
+	enum { CHILD_CHDIR, CHILD_EXEC } step;
+	int error;
+};
+
+static void tell_kernel_log(const struct agent *agent, const char *text)
+{
+	char line[600];
+	int len = snprintf(line, sizeof(line), "<3>faultline agent: %s\n", text);
+
+	/* without /dev/kmsg there is the console that the kernel opened for its first process */
+	if (len > 0 &&
+	    write(agent->kmsg >= 0 ? agent->kmsg : STDERR_FILENO, line, FL_MIN((size_t)len, sizeof(line) - 1)) < 0)
+		return;
+}
+
+static void FL_PRINTF(2, 3) report(const struct agent *agent, const char *format, ...)
+{
+	char line[600];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	size_t used = FL_MIN((size_t)len, sizeof(line) - 2);
+
+	/* one line is one message: names in it must not end it early */
+	for (size_t i = 0; i < used; i++)
+		if ((unsigned char)line[i] < ' ')
+			line[i] = '?';
+	line[used++] = '\n';
+	int ret = agent->ports[FL_PORT_STATUS] < 0
+			  ? -ENODEV
+			  : fl_port_write(agent->ports[FL_PORT_STATUS], line, used, STATUS_TIMEOUT_MS);
+
+	if (ret < 0) {
+		line[used - 1] = '\0';
+		tell_kernel_log(agent, "the host does not take the next line from the status port:");
+		tell_kernel_log(agent, line);
+	}
+}
+
+/* sync() and umount() wait for the host: a child does them, so that a hang there cannot keep the machine on. */
+static void let_go_of_files(const struct agent *agent)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sync();
+		fl_mounts_leave(&agent->conf);
+		_exit(0);
+	}
+	int64_t deadline = fl_now_ms() + SYNC_TIMEOUT_MS;
+
+	while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+		if (fl_now_ms() >= deadline) {
+			tell_kernel_log(agent, "the file systems could not be synced in time");
+			return;
+		}
+		struct pollfd pollfd = {.fd = agent->sigchld_fd, .events = POLLIN};
+		struct signalfd_siginfo info;
+
+		if (poll(&pollfd, 1, 100) > 0 && read(agent->sigchld_fd, &info, sizeof(info)) < 0)
+			continue;
+	}
+}
+
+static void __attribute__((noreturn)) power_off(const struct agent *agent)
+{
+	/* a child that the command left behind must not go on writing while its files go away */
+	kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	let_go_of_files(agent);
+	reboot(RB_POWER_OFF);
+	tell_kernel_log(agent, "the machine cannot be powered off");
+	_exit(EXIT_SETUP); /* the kernel panics, which ends the machine too */
+}
+
+static void __attribute__((noreturn)) fail(const struct agent *agent, int code, const struct fl_diag *diag)
+{
+	tell_kernel_log(agent, diag->text);
+	report(agent, "failed %d %s", code, diag->text);
+	power_off(agent);
+}
+
+static int watch_children(struct agent *agent, struct fl_diag *diag)
+{
+	sigset_t mask;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, &agent->old_mask);
+	agent->sigchld_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return agent->sigchld_fd < 0 ? fl_diag(diag, -errno, "signalfd: %s", strerror(errno)) : 0;
+}
+
+/* Failing here leaves a guest that works: it is only noted. */
+static void set_identity(const struct agent *agent)
+{
+	const struct fl_conf *conf = &agent->conf;
+
+	if (conf->has_wall_clock && clock_settime(CLOCK_REALTIME, &conf->wall_clock) < 0)
+		tell_kernel_log(agent, "the wall clock cannot be set");
+	if (conf->hostname && sethostname(conf->hostname, strlen(conf->hostname)) < 0)
+		tell_kernel_log(agent, "the host name cannot be set");
+}
+
+static void bring_loopback_up(const struct agent *agent)
+{
+	FL_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+	/* a kernel without networks is fine as well */
+	if (fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		tell_kernel_log(agent, "the loopback interface cannot be brought up");
+}
+
+/* The kernel opens its first process's descriptors only where the initramfs has a /dev/console. */
+static void open_basic_descriptors(struct agent *agent)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	agent->kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+}
+
+static int set_up(struct agent *agent, struct fl_diag *diag)
+{
+	int ret = fl_mounts_early(diag);
+
+	open_basic_descriptors(agent);
+	if (ret == 0)
+		ret = watch_children(agent, diag);
+	if (ret == 0)
+		ret = fl_ports_open(agent->ports, PORTS_TIMEOUT_MS, diag);
+	if (ret == 0)
+		ret = fl_conf_read(FL_AGENT_CONF_PATH, &agent->conf, diag);
+	if (ret < 0)
+		return ret;
+	set_identity(agent);
+	bring_loopback_up(agent);
+	ret = fl_mounts_enter_root(&agent->conf.mounts[0], diag);
+	if (ret == 0)
+		ret = fl_mounts_fill_root(&agent->conf, diag);
+	return ret;
+}
+
+static void set_environment(const struct fl_conf *conf)
+{
+	clearenv();
+	for (size_t i = 0; i < conf->envc; i++)
+		putenv(conf->envp[i]);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
+	setenv("HOME", "/root", 0);
+}
+
+/* In the child. streams: what becomes its descriptors 0, 1 and 2. */
+static void __attribute__((noreturn)) become_command(const struct agent *agent, const int streams[3], int failure_fd)
+{
+	struct child_failure failure = {.step = CHILD_EXEC};
+
+	setsid();
+	for (int i = 0; i < 3; i++)
+		dup2(streams[i], i);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &agent->old_mask, NULL);
+	set_environment(&agent->conf);
+	if (chdir(agent->conf.cwd) < 0)
+		failure.step = CHILD_CHDIR;
+	else
+		execvp(agent->conf.argv[0], agent->conf.argv);
+	failure.error = errno;
+	if (write(failure_fd, &failure, sizeof(failure)) < 0)
+		_exit(EXIT_SETUP);
+	_exit(EXIT_NOT_FOUND);
+}
+
+static void __attribute__((noreturn)) fail_command(const struct agent *agent, const struct child_failure *failure)
+{
+	const struct fl_conf *conf = &agent->conf;
+	struct fl_diag diag;
+	int code = failure->error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+
+	if (failure->step == CHILD_CHDIR) {
+		code = EXIT_SETUP;
+		(void)fl_diag(&diag, -failure->error, "the working directory %s cannot be entered in the guest: %s",
+			      conf->cwd, strerror(failure->error));
+	} else if (code == EXIT_NOT_FOUND && !strchr(conf->argv[0], '/')) {
+		(void)fl_diag(&diag, -ENOENT, "the command %s was not found in the guest's PATH", conf->argv[0]);
+	} else {
+		(void)fl_diag(&diag, -failure->error, "the command %s cannot be run in the guest: %s", conf->argv[0],
+			      strerror(failure->error));
+	}
+	fail(agent, code, &diag);
+}
+
+struct child {
+	pid_t pid;
+	int pipes[3]; /* this side of its standard streams */
+};
+
+static int start_child(const struct agent *agent, struct child *child, struct fl_diag *diag)
+{
+	struct child_failure failure;
+	int failure_pipe[2];
+	int pipes[3][2]; /* [0] is the reading end */
+
+	for (int i = 0; i < 3; i++)
+		if (pipe2(pipes[i], O_CLOEXEC) < 0)
+			return fl_diag(diag, -errno, "no pipe for the command: %s", strerror(errno));
+	if (pipe2(failure_pipe, O_CLOEXEC) < 0)
+		return fl_diag(diag, -errno, "no pipe for the command: %s", strerror(errno));
+	child->pid = fork();
+	if (child->pid < 0)
+		return fl_diag(diag, -errno, "no process for the command: %s", strerror(errno));
+	if (child->pid == 0)
+		become_command(agent, (int[]){pipes[0][0], pipes[1][1], pipes[2][1]}, failure_pipe[1]);
+	close(failure_pipe[1]);
+	for (int i = 0; i < 3; i++) {
+		close(pipes[i][i == 0 ? 0 : 1]);
+		child->pipes[i] = pipes[i][i == 0 ? 1 : 0];
+	}
+	if (read(failure_pipe[0], &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
+		fail_command(agent, &failure);
+	close(failure_pipe[0]);
+	return 0;
+}
+
+static int run_command(const struct agent *agent, int *wait_status, struct fl_diag *diag)
+{
+	struct child child = {0};
+	int ret = start_child(agent, &child, diag);
+
+	if (ret < 0)
+		return ret;
+	struct fl_relay_opts opts = {
+		.command = child.pid,
+		.sigchld_fd = agent->sigchld_fd,
+		.stdin_port = agent->ports[FL_PORT_STDIN],
+		.stdout_port = agent->ports[FL_PORT_STDOUT],
+		.stderr_port = agent->ports[FL_PORT_STDERR],
+		.stdin_pipe = child.pipes[0],
+		.stdout_pipe = child.pipes[1],
+		.stderr_pipe = child.pipes[2],
+		.grace_ms = GRACE_MS,
+		.connect_ms = CONNECT_MS,
+	};
+
+	return fl_relay_run(&opts, wait_status, diag);
+}
+
+int main(void)
+{
+	struct agent agent = {.ports = {-1, -1, -1, -1}, .kmsg = -1, .sigchld_fd = -1};
+	struct fl_diag diag = {0};
+	int wait_status = 0;
+
+	if (getpid() != 1) {
+		fputs("faultline-agent is the first process of a Faultline guest; it does nothing elsewhere\n", stderr);
+		return EXIT_SETUP;
+	}
+	int ret = set_up(&agent, &diag);
+
+	if (ret == 0) {
+		report(&agent, "start");
+		ret = run_command(&agent, &wait_status, &diag);
+	}
+	if (ret < 0)
+		fail(&agent, EXIT_SETUP, &diag);
+	if (WIFSIGNALED(wait_status))
+		report(&agent, "signal %d", WTERMSIG(wait_status));
+	else
+		report(&agent, "exit %d", WEXITSTATUS(wait_status));
+	power_off(&agent);
+}

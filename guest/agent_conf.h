@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the library and the agent (the init of the built-in initramfs) say to each other.
+ *
+ * Host to guest: the file /faultline.conf in the initramfs, a sequence of records. A record is a
+ * letter and, right behind it, a number of NUL-terminated strings:
+ *	M tag path options	mount virtiofs `tag` at `path` ("/" first); options: "ro,dax" etc.
+ *	A argument		the command, one record an argument
+ *	E name=value		its environment; PATH and HOME are added where they are missing
+ *	C directory		its working directory
+ *	H hostname
+ *	T seconds.nanoseconds	wall clock at start; nanoseconds is a number (0 to 999999999), not a fraction
+ * Guest to host: on the port fl.status, one line each:
+ *	start			the command is about to be run (all mounts are there)
+ *	exit N / signal N	how it ended; the agent then powers off
+ *	failed N text		it could not be run; N = 126 or 127 as a shell would say, 125: the agent
+ *				could not set up the guest; the agent then powers off
+ *
+ * All four ports must exist. fl.stdin ends (PORT_OPEN 0) where the command's standard input ends; a
+ * PORT_OPEN 0 on fl.stdout or fl.stderr means that nobody reads there any more: the command gets SIGPIPE.
+ */
+#ifndef FL_AGENT_CONF_H
+#define FL_AGENT_CONF_H
+
+#define FL_AGENT_CONF_PATH   "/faultline.conf"
+#define FL_AGENT_PORT_STDIN  "fl.stdin"
+#define FL_AGENT_PORT_STDOUT "fl.stdout"
+#define FL_AGENT_PORT_STDERR "fl.stderr"
+#define FL_AGENT_PORT_STATUS "fl.status"
+
+#endif

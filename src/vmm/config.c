@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/config.h"
+
+#include <signal.h>
+#include <string.h>
+
+int fl_copy_sized(void *to, size_t to_len, const void *from)
+{
+	const uint8_t *bytes = from;
+	uint32_t from_len;
+
+	memcpy(&from_len, from, sizeof(from_len));
+	if (from_len < sizeof(from_len))
+		return -EINVAL;
+	for (size_t i = to_len; i < from_len; i++)
+		if (bytes[i])
+			return -E2BIG;
+	memset(to, 0, to_len);
+	memcpy(to, from, FL_MIN(to_len, (size_t)from_len));
+	return 0;
+}
+
+static int copy_failed(int ret, const char *what, struct fl_diag *diag)
+{
+	if (ret == -E2BIG)
+		return fl_diag(diag, ret, "struct %s asks for something this library does not know; use a newer one",
+			       what);
+	return fl_diag(diag, ret, "struct %s has no size; start from its _INIT value", what);
+}
+
+/* A copy that stays NULL for NULL; false when memory ran out. */
+static bool copy_string(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return !from || *to;
+}
+
+static int check_vm_opts(const struct fl_vm_opts *opts, struct fl_diag *diag)
+{
+	if (opts->flags & ~(FL_VM_NO_PVPF | FL_VM_BOOT_MESSAGES))
+		return fl_diag(diag, -EINVAL, "unknown VM flags %#x", opts->flags);
+	if (opts->ram_len < FL_RAM_MIN || opts->ram_len > FL_RAM_MAX || !fl_is_aligned(opts->ram_len, FL_RANGE_LEN))
+		return fl_diag(diag, -EINVAL,
+			       "guest memory of %llu bytes is not possible; give a multiple of 2 MiB "
+			       "between 64 MiB and 2 TiB",
+			       (unsigned long long)opts->ram_len);
+	if (opts->vcpus < 1 || opts->vcpus > FL_VCPUS_MAX)
+		return fl_diag(diag, -EINVAL, "%u vCPUs are not possible; give 1 to %u", opts->vcpus, FL_VCPUS_MAX);
+	if (!opts->kernel)
+		return fl_diag(diag, -EINVAL, "no kernel was given; name a bzImage");
+	if (opts->kick_signal && (opts->kick_signal < SIGRTMIN || opts->kick_signal > SIGRTMAX))
+		return fl_diag(diag, -EINVAL, "kick signal %d is not a real-time signal", opts->kick_signal);
+	return 0;
+}
+
+int fl_vm_config_init(struct fl_vm_config *config, const struct fl_vm_opts *opts, struct fl_diag *diag)
+{
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	ret = fl_copy_sized(&config->opts, sizeof(config->opts), opts);
+	if (ret)
+		return copy_failed(ret, "fl_vm_opts", diag);
+	ret = check_vm_opts(&config->opts, diag);
+	if (ret)
+		return ret;
+	if (!copy_string(&config->name, opts->name ? opts->name : "vm") ||
+	    !copy_string(&config->kernel, opts->kernel) || !copy_string(&config->initrd, opts->initrd) ||
+	    !copy_string(&config->params, opts->params)) {
+		fl_vm_config_fini(config);
+		return fl_diag(diag, -ENOMEM, "out of memory");
+	}
+	if (!config->opts.kick_signal)
+		config->opts.kick_signal = SIGRTMIN + 3;
+	return 0;
+}
+
+void fl_vm_config_fini(struct fl_vm_config *config)
+{
+	free(config->name);
+	free(config->kernel);
+	free(config->initrd);
+	free(config->params);
+	memset(config, 0, sizeof(*config));
+}
+
+static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *diag)
+{
+	size_t tag_len = opts->tag ? strlen(opts->tag) : 0;
+
+	if (opts->flags & ~FL_SHARE_WRITABLE)
+		return fl_diag(diag, -EINVAL, "unknown share flags %#x", opts->flags);
+	if (tag_len < 1 || tag_len > FL_TAG_MAX || strchr(opts->tag, '\n'))
+		return fl_diag(diag, -EINVAL, "a share's tag is 1 to %u bytes long, without a newline", FL_TAG_MAX);
+	if (!opts->dir)
+		return fl_diag(diag, -EINVAL, "share %s names no directory", opts->tag);
+	if (!opts->mount || opts->mount[0] != '/')
+		return fl_diag(diag, -EINVAL, "share %s: the mount path in the guest must start with /", opts->tag);
+	if (opts->window_len && (opts->window_len < FL_WINDOW_MIN || opts->window_len > FL_WINDOW_MAX ||
+				 !fl_is_aligned(opts->window_len, FL_RANGE_LEN)))
+		return fl_diag(diag, -EINVAL,
+			       "share %s: a DAX window of %llu bytes is not possible; give 0 (none) or a "
+			       "multiple of 2 MiB from 64 MiB to 64 GiB",
+			       opts->tag, (unsigned long long)opts->window_len);
+	for (unsigned int i = 0; i < FL_POLICY_MAX; i++)
+		if (opts->policy.action[i] != FL_ACTION_STOP && opts->policy.action[i] != FL_ACTION_REFLECT)
+			return fl_diag(diag, -EINVAL, "share %s: unknown action in the fault policy", opts->tag);
+	return 0;
+}
+
+int fl_share_config_init(struct fl_share_config *config, const struct fl_share_opts *opts, struct fl_diag *diag)
+{
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	ret = fl_copy_sized(&config->opts, sizeof(config->opts), opts);
+	if (ret)
+		return copy_failed(ret, "fl_share_opts", diag);
+	ret = check_share_opts(&config->opts, diag);
+	if (ret)
+		return ret;
+	if (!copy_string(&config->tag, opts->tag) || !copy_string(&config->dir, opts->dir) ||
+	    !copy_string(&config->mount, opts->mount)) {
+		fl_share_config_fini(config);
+		return fl_diag(diag, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+void fl_share_config_fini(struct fl_share_config *config)
+{
+	free(config->tag);
+	free(config->dir);
+	free(config->mount);
+	memset(config, 0, sizeof(*config));
+}
+
+static void free_strings(char **strings)
+{
+	for (char **s = strings; s && *s; s++)
+		free(*s);
+	free(strings);
+}
+
+/* NULL-terminated copy, or NULL when memory ran out. */
+static char **copy_strings(const char *const *from)
+{
+	size_t count = 0;
+	char **copy;
+
+	while (from[count])
+		count++;
+	copy = calloc(count + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < count; i++) {
+		copy[i] = strdup(from[i]);
+		if (!copy[i]) {
+			free_strings(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+int fl_command_config_init(struct fl_command_config *config, const struct fl_command *command, struct fl_diag *diag)
+{
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	ret = fl_copy_sized(&config->opts, sizeof(config->opts), command);
+	if (ret)
+		return copy_failed(ret, "fl_command", diag);
+	if (!command->argv || !command->argv[0])
+		return fl_diag(diag, -EINVAL, "no command was given");
+	if (command->cwd && command->cwd[0] != '/')
+		return fl_diag(diag, -EINVAL, "the working directory in the guest must start with /");
+	config->argv = copy_strings(command->argv);
+	if (command->envp)
+		config->envp = copy_strings(command->envp);
+	if (!config->argv || (command->envp && !config->envp) || !copy_string(&config->cwd, command->cwd)) {
+		fl_command_config_fini(config);
+		return fl_diag(diag, -ENOMEM, "out of memory");
+	}
+	config->opts.argv = (const char *const *)config->argv;
+	config->opts.envp = (const char *const *)config->envp;
+	config->opts.cwd = config->cwd;
+	return 0;
+}
+
+void fl_command_config_fini(struct fl_command_config *config)
+{
+	free_strings(config->argv);
+	free_strings(config->envp);
+	free(config->cwd);
+	memset(config, 0, sizeof(*config));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config: the caller's options, checked and copied, so that the rest of vmm/ deals with sane values of
+ * its own. No side effects but allocation.
+ */
+#ifndef FL_CONFIG_H
+#define FL_CONFIG_H
+
+#include "fl_diag.h"
+
+#define FL_VCPUS_MAX  64u
+#define FL_SHARES_MAX 12u
+#define FL_RAM_MIN    (UINT64_C(64) << 20)
+#define FL_RAM_MAX    (UINT64_C(2) << 40)
+#define FL_WINDOW_MIN (UINT64_C(64) << 20)
+#define FL_WINDOW_MAX (UINT64_C(64) << 30)
+#define FL_TAG_MAX    35u
+
+/* Deep copies; strings are owned. */
+struct fl_vm_config {
+	struct fl_vm_opts opts;
+	char *name, *kernel, *initrd, *params;
+};
+struct fl_share_config {
+	struct fl_share_opts opts;
+	char *tag, *dir, *mount;
+};
+struct fl_command_config {
+	struct fl_command opts;
+	char **argv, **envp, *cwd; /* argv NULL: no command was set */
+};
+
+/*
+ * Copies a sized struct of the caller's: shorter ones are padded with zeros, in longer ones the
+ * unknown tail must be zero (-E2BIG). Both begin with uint32_t size.
+ */
+FL_CHECKED_RESULT int fl_copy_sized(void *to, size_t to_len, const void *from);
+
+FL_CHECKED_RESULT int fl_vm_config_init(struct fl_vm_config *config, const struct fl_vm_opts *opts,
+					struct fl_diag *diag);
+void fl_vm_config_fini(struct fl_vm_config *config);
+FL_CHECKED_RESULT int fl_share_config_init(struct fl_share_config *config, const struct fl_share_opts *opts,
+					   struct fl_diag *diag);
+void fl_share_config_fini(struct fl_share_config *config);
+FL_CHECKED_RESULT int fl_command_config_init(struct fl_command_config *config, const struct fl_command *command,
+					     struct fl_diag *diag);
+void fl_command_config_fini(struct fl_command_config *config);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm: the machine as a whole. Who does what:
+ *	vm.c		the public life of a VM: new, add_share, set_command, start, wait, stop, free
+ *	memory.c	RAM and windows: where they lie, their memslots
+ *	devices.c	the virtio devices and their loop threads
+ *	bus.c		port and MMIO accesses of the vCPUs
+ *	ending.c	how a VM ends: the supervisor thread, the agent's status lines
+ *
+ * Lock: `lock` guards the members marked [lock]; nothing else is taken while it is held. All others are
+ * set before the threads start and constant afterwards.
+ */
+#ifndef FL_VM_H
+#define FL_VM_H
+
+#include <stdatomic.h>
+
+#include "fl_log.h"
+#include "fl_loop.h"
+#include "mmu_backing/guest_ram.h"
+#include "mmu_backing/window.h"
+#include "vcpu/vcpu.h"
+#include "virtio/console.h"
+#include "virtiofs/fs_device.h"
+#include "vmm/config.h"
+#include "vmm/dtb.h"
+#include "vmm/serial.h"
+
+struct fl_vm_share {
+	struct fl_share_config config;
+	int root_fd;
+	struct fl_window *window; /* NULL: no DAX */
+	uint64_t window_gpa;
+	struct fl_loop *loop;
+	struct fl_fs_device *device;
+	char name[16]; /* "fs0" */
+};
+
+/* A virtio page on the bus. */
+struct fl_vm_device {
+	uint64_t gpa;
+	struct fl_virtio_mmio *transport;
+};
+
+struct fl_vm {
+	struct fl_vm_config config;
+	struct fl_log log;
+	struct fl_log_limit guest_limit; /* for what a guest can make us say */
+
+	struct fl_kvm_vm kvm;
+	struct fl_guest_ram ram;
+	uint64_t ram_low_len, ram_high_len;
+	struct fl_gpa_map map;
+
+	struct fl_vm_share shares[FL_SHARES_MAX];
+	unsigned int share_count;
+	struct fl_command_config command;
+
+	struct fl_serial serial;
+	struct fl_loop *console_loop;
+	struct fl_console *console;
+	struct fl_vm_device devices[FL_SHARES_MAX + 1];
+	struct fl_dtb_virtio device_nodes[FL_SHARES_MAX + 1];
+	unsigned int device_count;
+
+	struct fl_vcpu_env env;
+	struct fl_vcpu *vcpus[FL_VCPUS_MAX];
+
+	int wake_fd;		/* eventfd: the supervisor should look */
+	atomic_bool stop_asked; /* by fl_vm_stop() */
+	pthread_t supervisor;
+	bool started;	       /* the supervisor exists */
+	char status_line[256]; /* the agent's, being collected; console loop thread only */
+	size_t status_line_len;
+
+	pthread_mutex_t lock;
+	pthread_cond_t done_cond;
+	bool done;			 /* [lock] everything has stopped, result is final */
+	bool ending;			 /* [lock] the first cause of an end has been taken */
+	bool command_ended;		 /* [lock] the agent said how */
+	struct fl_result command_result; /* [lock] */
+	struct fl_result result;	 /* [lock] */
+};
+
+/* memory.c: RAM and windows into the map and KVM; on failure what was made stays for fl_vm_memory_fini(). */
+FL_CHECKED_RESULT int fl_vm_memory_init(struct fl_vm *vm, struct fl_diag *diag);
+void fl_vm_memory_fini(struct fl_vm *vm);
+
+/* devices.c */
+FL_CHECKED_RESULT int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_vm_devices_start(struct fl_vm *vm, struct fl_diag *diag);
+void fl_vm_devices_stop(struct fl_vm *vm); /* loops only; idempotent */
+void fl_vm_devices_fini(struct fl_vm *vm);
+void fl_vm_devices_report(struct fl_vm *vm); /* a log line per share */
+
+/* bus.c: struct fl_vcpu_ops */
+void fl_vm_pio(void *arg, uint16_t port, bool write, void *data, uint32_t size, uint32_t count);
+void fl_vm_mmio(void *arg, uint64_t gpa, bool write, void *data, uint32_t len);
+
+/* ending.c */
+void fl_vm_end(struct fl_vm *vm, enum fl_end end, int code, const char *format, ...) FL_PRINTF(4, 5);
+void fl_vm_guest_reset(struct fl_vm *vm);    /* vCPU thread: the guest asked for a reset */
+void fl_vm_guest_poweroff(struct fl_vm *vm); /* vCPU thread */
+void fl_vm_vcpu_ended(void *arg, unsigned int index, enum fl_vcpu_end end, const struct fl_diag *diag);
+void fl_vm_status_received(void *arg, const void *bytes, size_t len); /* console loop thread */
+FL_CHECKED_RESULT int fl_vm_supervisor_start(struct fl_vm *vm, struct fl_diag *diag);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernel images, zero page, page tables, initramfs: against the boot protocol's text (boot.rst, zero-page.rst). */
+#include "tests/lib/fl_test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mmu_backing/gmem.h"
+#include "mmu_backing/guest_ram.h"
+#include "vmm/boot.h"
+#include "vmm/bzimage.h"
+#include "vmm/cmdline.h"
+#include "vmm/initramfs.h"
+
+#define RAM_LEN	  (UINT64_C(64) << 20)
+#define IMAGE_LEN 65536u
+
+/* A made-up bzImage with the fields that boot.rst asks for; the numbers are the test's. */
+static void make_image(uint8_t *image)
+{
+	memset(image, 0xa5, IMAGE_LEN);
+	memset(image + 0x1f1, 0, 0x100);
+	image[0x1f1] = 3; /* setup_sects: payload at (3+1)*512 */
+	image[0x1fe] = 0x55;
+	image[0x1ff] = 0xaa;
+	image[0x200] = 0xeb;
+	image[0x201] = 0x6a; /* header ends at 0x202+0x6a */
+	memcpy(image + 0x202, "HdrS", 4);
+	image[0x206] = 0x0f; /* protocol 2.15 */
+	image[0x207] = 0x02;
+	memcpy(image + 0x22c, "\xff\xff\xff\x7f", 4);	      /* initrd_addr_max */
+	image[0x236] = 1;				      /* XLF_KERNEL_64 */
+	memcpy(image + 0x238, "\xff\x07\x00\x00", 4);	      /* cmdline_size 2047 */
+	memcpy(image + 0x258, "\x00\x00\x00\x01\0\0\0\0", 8); /* pref_address 16 MiB */
+	memcpy(image + 0x260, "\x00\x00\x20\x00", 4);	      /* init_size 2 MiB */
+}
+
+static void expect_refused(const uint8_t *image, size_t len, const char *word)
+{
+	struct fl_bzimage parsed;
+	struct fl_diag diag = {0};
+
+	assert_int_equal(fl_bzimage_parse(image, FL_MIN(len, (size_t)4096), len, &parsed, &diag), -ENOEXEC);
+	assert_non_null(strstr(diag.text, word));
+}
+
+static void test_image_fields_are_found(void **state)
+{
+	uint8_t *image = malloc(IMAGE_LEN);
+	struct fl_bzimage parsed;
+
+	(void)state;
+	make_image(image);
+	assert_int_equal(fl_bzimage_parse(image, 4096, IMAGE_LEN, &parsed, NULL), 0);
+	assert_int_equal(parsed.payload_offset, 2048);
+	assert_int_equal(parsed.payload_len, IMAGE_LEN - 2048);
+	assert_int_equal(parsed.load_gpa, 16 << 20);
+	assert_int_equal(parsed.init_len, 2 << 20);
+	assert_int_equal(parsed.setup_header_len, 0x202 + 0x6a - 0x1f1);
+	free(image);
+}
+
+static void test_what_is_no_kernel_is_refused(void **state)
+{
+	uint8_t *image = malloc(IMAGE_LEN);
+
+	(void)state;
+	make_image(image);
+	expect_refused(image, 100, "bzImage");
+	expect_refused(image, 1500, "cut short");
+	image[0x202] = 'h';
+	expect_refused(image, IMAGE_LEN, "bzImage");
+	make_image(image);
+	image[0x236] = 0;
+	expect_refused(image, IMAGE_LEN, "64-bit");
+	make_image(image);
+	image[0x206] = 0x0b;
+	expect_refused(image, IMAGE_LEN, "64-bit");
+	make_image(image);
+	memset(image + 0x260, 0, 4); /* needs less memory than the file is long */
+	expect_refused(image, IMAGE_LEN, "no sense");
+	make_image(image);
+	memset(image + 0x258, 0, 8); /* wants to lie over the zero page */
+	expect_refused(image, IMAGE_LEN, "no sense");
+	free(image);
+}
+
+struct machine {
+	struct fl_guest_ram ram;
+	struct fl_gpa_map map;
+	char path[64];
+};
+
+static int set_up(void **state)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	uint8_t *image = malloc(IMAGE_LEN);
+	int fd;
+
+	assert_int_equal(fl_guest_ram_init(&m->ram, RAM_LEN, NULL), 0);
+	assert_int_equal(
+		fl_gpa_map_add(&m->map, &(struct fl_region){.len = RAM_LEN, .hva = m->ram.hva, .name = "ram"}, NULL),
+		0);
+	strcpy(m->path, "/tmp/fl-bzimage-XXXXXX");
+	fd = mkstemp(m->path);
+	make_image(image);
+	assert_int_equal(write(fd, image, IMAGE_LEN), IMAGE_LEN);
+	close(fd);
+	free(image);
+	*state = m;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct machine *m = *state;
+
+	unlink(m->path);
+	fl_guest_ram_fini(&m->ram);
+	free(m);
+	return 0;
+}
+
+static uint64_t read_ram(const struct machine *m, uint64_t gpa, size_t len)
+{
+	uint64_t value = 0;
+
+	assert_int_equal(fl_gmem_read(&m->map, gpa, &value, len), 0);
+	return value;
+}
+
+static struct fl_boot_opts boot_opts(const struct machine *m)
+{
+	return (struct fl_boot_opts){.kernel = m->path,
+				     .cmdline = "quiet test=1",
+				     .initrd = "initrd!",
+				     .initrd_len = 7,
+				     .dtb = {.cpu_count = 1},
+				     .ram_low_len = RAM_LEN};
+}
+
+static void test_zero_page_says_what_boot_rst_asks(void **state)
+{
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+	uint64_t zp, cmdline, initrd;
+	char text[16];
+
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, NULL), 0);
+	zp = entry.rsi;
+	assert_int_equal(entry.rip, (16 << 20) + 0x200);
+	assert_int_equal(entry.rflags & 0x200, 0); /* interrupts off */
+	assert_int_equal(read_ram(m, zp + 0x202, 4), 0x53726448);
+	assert_int_equal(read_ram(m, zp + 0x210, 1), 0xff);
+	cmdline = read_ram(m, zp + 0x228, 4);
+	assert_int_equal(fl_gmem_read(&m->map, cmdline, text, 13), 0);
+	assert_string_equal(text, "quiet test=1");
+	initrd = read_ram(m, zp + 0x218, 4);
+	assert_int_equal(read_ram(m, zp + 0x21c, 4), 7);
+	assert_int_equal(fl_gmem_read(&m->map, initrd, text, 7), 0);
+	assert_memory_equal(text, "initrd!", 7);
+	assert_true(initrd >= (18 << 20)); /* clear of load address + init_size */
+	assert_int_equal(read_ram(m, 16 << 20, 4), 0xa5a5a5a5);
+
+	/* setup_data: one node, a device tree */
+	uint64_t data = read_ram(m, zp + 0x250, 8);
+
+	assert_int_equal(read_ram(m, data, 8), 0);
+	assert_int_equal(read_ram(m, data + 8, 4), 2);
+	assert_int_equal(read_ram(m, data + 16, 4), 0xedfe0dd0); /* FDT magic, big-endian */
+}
+
+static void test_e820_covers_ram_without_the_legacy_hole(void **state)
+{
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+
+	opts.ram_high_len = UINT64_C(5) << 30;
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, NULL), 0);
+	assert_int_equal(read_ram(m, entry.rsi + 0x1e8, 1), 3);
+	assert_int_equal(read_ram(m, entry.rsi + 0x2d0, 8), 0);
+	assert_true(read_ram(m, entry.rsi + 0x2d0 + 8, 8) <= 0xa0000);
+	assert_int_equal(read_ram(m, entry.rsi + 0x2d0 + 20, 8), 0x100000);
+	assert_int_equal(read_ram(m, entry.rsi + 0x2d0 + 28, 8), RAM_LEN - 0x100000);
+	assert_int_equal(read_ram(m, entry.rsi + 0x2d0 + 40, 8), UINT64_C(4) << 30);
+	assert_int_equal(read_ram(m, entry.rsi + 0x2d0 + 48, 8), UINT64_C(5) << 30);
+}
+
+/* Walks the tables as the manual says (Intel SDM 3A, 4.5), independently of the code that made them. */
+static void test_page_tables_map_4_gib_to_itself(void **state)
+{
+	static const uint64_t samples[] = {
+		0, 0x7000, 16 << 20, UINT64_C(0xbfffffff), UINT64_C(0xfee00000), UINT64_C(0xffffffff)};
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, NULL), 0);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(samples); i++) {
+		uint64_t a = samples[i], mask = UINT64_C(0x000ffffffffff000);
+		uint64_t pml4e = read_ram(m, entry.cr3 + ((a >> 39) & 511) * 8, 8);
+		uint64_t pdpte = read_ram(m, (pml4e & mask) + ((a >> 30) & 511) * 8, 8);
+		uint64_t pde = read_ram(m, (pdpte & mask) + ((a >> 21) & 511) * 8, 8);
+
+		assert_int_equal(pml4e & 3, 3);
+		assert_int_equal(pdpte & 0x83, 3);
+		assert_int_equal(pde & 0x83, 0x83);
+		assert_int_equal((pde & UINT64_C(0x000fffffffe00000)) | (a & 0x1fffff), a);
+	}
+}
+
+static void test_too_long_a_command_line_is_refused(void **state)
+{
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+	struct fl_diag diag = {0};
+	char *line = malloc(3000);
+
+	memset(line, 'x', 2999);
+	line[2999] = 0;
+	opts.cmdline = line;
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "--params"));
+	free(line);
+}
+
+static void test_initramfs_that_does_not_fit_is_refused(void **state)
+{
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+	struct fl_diag diag = {0};
+	void *big = calloc(1, 60 << 20);
+
+	opts.initrd = big;
+	opts.initrd_len = 60 << 20;
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, &diag), -ENOSPC);
+	assert_non_null(strstr(diag.text, "--memory"));
+	free(big);
+}
+
+/* cpio itself is the model: what it unpacks must be what went in. */
+static void test_initramfs_is_unpacked_by_cpio(void **state)
+{
+	char dir[] = "/tmp/fl-cpio-XXXXXX", command[256], got[64] = {0};
+	struct fl_blob conf = {0}, out = {0};
+	FILE *pipe_to;
+	int fd;
+
+	(void)state;
+	fl_blob_put_string(&conf, "Ahello");
+	assert_int_equal(fl_initramfs_build("#!agent", 7, &conf, &out), 0);
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command), "cd %s && cpio -i --quiet init faultline.conf", dir);
+	pipe_to = popen(command, "w");
+	assert_non_null(pipe_to);
+	assert_int_equal(fwrite(out.bytes, 1, out.len, pipe_to), out.len);
+	assert_int_equal(pclose(pipe_to), 0);
+	snprintf(command, sizeof(command), "%s/init", dir);
+	fd = open(command, O_RDONLY);
+	assert_int_equal(read(fd, got, sizeof(got)), 7);
+	assert_memory_equal(got, "#!agent", 7);
+	close(fd);
+	assert_int_equal(access(command, X_OK), 0);
+	unlink(command);
+	snprintf(command, sizeof(command), "%s/faultline.conf", dir);
+	fd = open(command, O_RDONLY);
+	assert_int_equal(read(fd, got, sizeof(got)), 7);
+	assert_memory_equal(got, "Ahello\0", 7);
+	close(fd);
+	unlink(command);
+	rmdir(dir);
+	fl_blob_fini(&conf);
+	fl_blob_fini(&out);
+}
+
+static void test_agent_records_put_the_root_first(void **state)
+{
+	static const struct fl_mount mounts[] = {{"data", "/data", true, true}, {"root", "/", false, false}};
+	static const char *const argv[] = {"sh", "-c", NULL};
+	static const char *const envp[] = {"A=1", NULL};
+	struct fl_command command = {.argv = argv, .envp = envp, .cwd = "/tmp"};
+	static const char expected[] = "Mroot\0/\0ro\0Mdata\0/data\0rw,dax=always\0Ash\0A-c\0EA=1\0C/tmp\0Hbox\0"
+				       "T1.000000002";
+	struct fl_blob conf = {0};
+
+	(void)state;
+	fl_agent_conf_build(&conf, mounts, 2, &command, "box", 1000000002);
+	assert_int_equal(conf.len, sizeof(expected));
+	assert_memory_equal(conf.bytes, expected, sizeof(expected));
+	fl_blob_fini(&conf);
+}
+
+static void test_command_line_has_the_callers_words_last(void **state)
+{
+	struct fl_blob line = {0};
+	const char *text;
+
+	(void)state;
+	fl_cmdline_build(&line, 0, "loglevel=8 mine");
+	text = (const char *)line.bytes;
+	assert_string_equal(text + strlen(text) - 15, "loglevel=8 mine");
+	assert_non_null(strstr(text, " quiet "));
+	line.len = 0;
+	fl_cmdline_build(&line, FL_VM_BOOT_MESSAGES, NULL);
+	assert_null(strstr((const char *)line.bytes, "quiet"));
+	fl_blob_fini(&line);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_image_fields_are_found),
+	cmocka_unit_test(test_what_is_no_kernel_is_refused),
+	cmocka_unit_test_setup_teardown(test_zero_page_says_what_boot_rst_asks, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_e820_covers_ram_without_the_legacy_hole, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_page_tables_map_4_gib_to_itself, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_too_long_a_command_line_is_refused, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_initramfs_that_does_not_fit_is_refused, set_up, tear_down),
+	cmocka_unit_test(test_initramfs_is_unpacked_by_cpio),
+	cmocka_unit_test(test_agent_records_put_the_root_first),
+	cmocka_unit_test(test_command_line_has_the_callers_words_last),
+};
+FL_TEST_MAIN(30, tests)

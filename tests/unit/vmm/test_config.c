@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of the public header: what is refused, and with which sentence; sized structs; the serial port. */
+#include "tests/lib/fl_test.h"
+
+#include <stdlib.h>
+
+#include "vmm/config.h"
+#include "vmm/serial.h"
+
+static void expect_vm(struct fl_vm_opts opts, int error, const char *word)
+{
+	struct fl_vm_config config;
+	struct fl_diag diag = {0};
+	int ret = fl_vm_config_init(&config, &opts, &diag);
+
+	assert_int_equal(ret, error);
+	if (error) {
+		assert_int_equal(diag.error, error);
+		assert_non_null(strstr(diag.text, word));
+	} else {
+		fl_vm_config_fini(&config);
+	}
+}
+
+static struct fl_vm_opts good_vm(void)
+{
+	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
+
+	opts.kernel = "bzImage";
+	return opts;
+}
+
+static void test_vm_options(void **state)
+{
+	struct fl_vm_opts opts = good_vm();
+
+	(void)state;
+	expect_vm(opts, 0, NULL);
+	opts.ram_len = (64 << 20) + 4096;
+	expect_vm(opts, -EINVAL, "2 MiB");
+	opts = good_vm();
+	opts.ram_len = 62 << 20;
+	expect_vm(opts, -EINVAL, "64 MiB");
+	opts = good_vm();
+	opts.ram_len = UINT64_C(4) << 40;
+	expect_vm(opts, -EINVAL, "2 TiB");
+	opts = good_vm();
+	opts.vcpus = 0;
+	expect_vm(opts, -EINVAL, "vCPUs");
+	opts.vcpus = 65;
+	expect_vm(opts, -EINVAL, "1 to 64");
+	opts = good_vm();
+	opts.kernel = NULL;
+	expect_vm(opts, -EINVAL, "kernel");
+	opts = good_vm();
+	opts.flags = 0x80;
+	expect_vm(opts, -EINVAL, "flags");
+	opts = good_vm();
+	opts.kick_signal = 9;
+	expect_vm(opts, -EINVAL, "real-time");
+}
+
+static void test_sized_structs_grow_at_the_end(void **state)
+{
+	struct {
+		uint32_t size, known;
+	} mine;
+	struct {
+		uint32_t size, known, unknown;
+	} newer = {sizeof(newer), 7, 0};
+	struct {
+		uint32_t size;
+	} older = {sizeof(older)};
+
+	(void)state;
+	assert_int_equal(fl_copy_sized(&mine, sizeof(mine), &newer), 0);
+	assert_int_equal(mine.known, 7);
+	newer.unknown = 1;
+	assert_int_equal(fl_copy_sized(&mine, sizeof(mine), &newer), -E2BIG);
+	assert_int_equal(fl_copy_sized(&mine, sizeof(mine), &older), 0);
+	assert_int_equal(mine.known, 0);
+	older.size = 0;
+	assert_int_equal(fl_copy_sized(&mine, sizeof(mine), &older), -EINVAL);
+}
+
+static void expect_share(struct fl_share_opts opts, int error, const char *word)
+{
+	struct fl_share_config config;
+	struct fl_diag diag = {0};
+	int ret = fl_share_config_init(&config, &opts, &diag);
+
+	assert_int_equal(ret, error);
+	if (error)
+		assert_non_null(strstr(diag.text, word));
+	else
+		fl_share_config_fini(&config);
+}
+
+static struct fl_share_opts good_share(void)
+{
+	struct fl_share_opts opts = FL_SHARE_OPTS_INIT;
+
+	opts.tag = "data";
+	opts.dir = "/tmp";
+	opts.mount = "/data";
+	return opts;
+}
+
+static void test_share_options(void **state)
+{
+	struct fl_share_opts opts = good_share();
+
+	(void)state;
+	expect_share(opts, 0, NULL);
+	opts.tag = "";
+	expect_share(opts, -EINVAL, "tag");
+	opts.tag = "123456789012345678901234567890123456";
+	expect_share(opts, -EINVAL, "35");
+	opts.tag = "a\nb";
+	expect_share(opts, -EINVAL, "newline");
+	opts = good_share();
+	opts.mount = "data";
+	expect_share(opts, -EINVAL, "start with /");
+	opts = good_share();
+	opts.window_len = (64 << 20) + 4096;
+	expect_share(opts, -EINVAL, "2 MiB");
+	opts.window_len = 2 << 20;
+	expect_share(opts, -EINVAL, "64 MiB");
+	opts.window_len = UINT64_C(65) << 30;
+	expect_share(opts, -EINVAL, "64 GiB");
+	opts.window_len = 0;
+	expect_share(opts, 0, NULL);
+	opts.policy.action[1] = (enum fl_action)9;
+	expect_share(opts, -EINVAL, "policy");
+}
+
+static void test_command_is_copied(void **state)
+{
+	char word[] = "echo";
+	const char *argv[] = {word, "x", NULL};
+	struct fl_command command = FL_COMMAND_INIT;
+	struct fl_command_config config;
+	struct fl_diag diag;
+
+	(void)state;
+	assert_int_equal(fl_command_config_init(&config, &command, &diag), -EINVAL);
+	command.argv = argv;
+	assert_int_equal(fl_command_config_init(&config, &command, &diag), 0);
+	word[0] = 'X';
+	assert_string_equal(config.opts.argv[0], "echo");
+	assert_null(config.opts.argv[2]);
+	fl_command_config_fini(&config);
+	command.cwd = "relative";
+	assert_int_equal(fl_command_config_init(&config, &command, &diag), -EINVAL);
+}
+
+static size_t heard;
+static void hear(void *arg, const void *bytes, size_t len)
+{
+	memcpy((char *)arg + heard, bytes, len);
+	heard += len;
+}
+
+static uint8_t serial_read(struct fl_serial *serial, uint16_t offset)
+{
+	uint8_t value = 0xee;
+
+	fl_serial_access(serial, offset, false, &value);
+	return value;
+}
+
+static void serial_write(struct fl_serial *serial, uint16_t offset, uint8_t value)
+{
+	fl_serial_access(serial, offset, true, &value);
+}
+
+static void test_serial_sends_and_interrupts_like_a_16450(void **state)
+{
+	struct fl_serial serial;
+	char text[64] = {0}, tail[16];
+
+	(void)state;
+	heard = 0;
+	fl_serial_init(&serial, -1, hear, text);
+	serial_write(&serial, 3, 0x80); /* divisor latch: not sent */
+	serial_write(&serial, 0, 'X');
+	assert_int_equal(serial_read(&serial, 0), 'X');
+	serial_write(&serial, 3, 0x03);
+	assert_int_equal(serial_read(&serial, 2), 0x01);
+	serial_write(&serial, 1, 0x02); /* THRE enabled with an empty register: pending at once */
+	assert_int_equal(serial_read(&serial, 2), 0x02);
+	assert_int_equal(serial_read(&serial, 2), 0x01); /* taken back by the read */
+	serial_write(&serial, 0, 'h');
+	assert_int_equal(serial_read(&serial, 2), 0x02);
+	serial_write(&serial, 0, 'i');
+	serial_write(&serial, 0, '\n');
+	assert_string_equal(text, "hi\n");
+	assert_int_equal(serial_read(&serial, 5) & 0x60, 0x60);
+	assert_int_equal(fl_serial_tail(&serial, tail, sizeof(tail)), 3);
+	assert_string_equal(tail, "hi\n");
+	fl_serial_fini(&serial);
+}
+
+static void test_serial_keeps_the_last_part(void **state)
+{
+	struct fl_serial serial;
+	char tail[8];
+
+	(void)state;
+	fl_serial_init(&serial, -1, NULL, NULL);
+	for (unsigned int i = 0; i < 3 * FL_SERIAL_TAIL_LEN; i++)
+		serial_write(&serial, 0, (uint8_t)('a' + i % 26));
+	assert_int_equal(fl_serial_tail(&serial, tail, sizeof(tail)), 7);
+	for (unsigned int i = 0; i < 7; i++)
+		assert_int_equal(tail[i], 'a' + (3 * FL_SERIAL_TAIL_LEN - 7 + i) % 26);
+	fl_serial_fini(&serial);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_vm_options),
+	cmocka_unit_test(test_sized_structs_grow_at_the_end),
+	cmocka_unit_test(test_share_options),
+	cmocka_unit_test(test_command_is_copied),
+	cmocka_unit_test(test_serial_sends_and_interrupts_like_a_16450),
+	cmocka_unit_test(test_serial_keeps_the_last_part),
+};
+FL_TEST_MAIN(20, tests)

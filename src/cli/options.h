@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The launcher's command line. One table (options.c) feeds the parser and --help, so that they
+ * cannot differ. Parsing has no effect but looking whether the named directories are there.
+ */
+#ifndef FL_CLI_OPTIONS_H
+#define FL_CLI_OPTIONS_H
+
+#include <stdio.h>
+
+#include "faultline/faultline.h"
+
+/* What the launcher's exit status means where it is not the command's. */
+enum fl_cli_exit {
+	FL_CLI_EXIT_USAGE = 2,
+	FL_CLI_EXIT_TIMEOUT = 124,
+	FL_CLI_EXIT_SETUP = 125,
+	FL_CLI_EXIT_NOT_EXECUTABLE = 126,
+	FL_CLI_EXIT_NOT_FOUND = 127,
+	FL_CLI_EXIT_SIGNAL = 128, /* plus the signal's number */
+	FL_CLI_EXIT_NO_STATUS = 255,
+};
+
+enum fl_cli_verb { FL_CLI_RUN, FL_CLI_DOCTOR, FL_CLI_HELP, FL_CLI_VERSION };
+
+struct fl_cli_share {
+	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
+	char *dir;
+	bool writable;
+};
+
+struct fl_cli_options {
+	enum fl_cli_verb verb;
+	const char *kernel; /* NULL: to be found */
+	const char *params;
+	const char *cwd;
+	uint64_t ram_len;
+	uint64_t window_len; /* of each share */
+	uint32_t vcpus;
+	struct fl_policy policy;
+	uint32_t timeout_s; /* 0: none */
+	unsigned int verbosity;
+	bool unpatched;
+	struct fl_cli_share *shares; /* [0] is mounted at "/"; the others in an order in which they can be mounted */
+	size_t share_count;
+	const char **env; /* NULL-terminated; NULL if there was no --env */
+	size_t env_count;
+	char *const *command; /* NULL-terminated, points into argv */
+};
+
+/*
+ * Fills *options from argv, which must outlive it. 0; -EINVAL (or -ENOMEM) with a sentence in diag.
+ * To be freed with fl_cli_options_fini(), also after a failure.
+ */
+FL_CHECKED int fl_cli_options_parse(int argc, char **argv, struct fl_cli_options *options, struct fl_diag *diag);
+void fl_cli_options_fini(struct fl_cli_options *options);
+
+void fl_cli_print_help(FILE *out);
+
+#endif

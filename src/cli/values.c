@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/values.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/diag.h"
+
+/* strtoull() takes signs, blanks and hexadecimal: a size or a count is none of these. */
+static int parse_decimal(const char *text, uint64_t *number, const char **rest)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	*rest = end;
+	return errno ? -ERANGE : 0;
+}
+
+static bool suffix_shift(const char *suffix, unsigned int *shift)
+{
+	static const char letters[] = "KMGT";
+
+	*shift = 0;
+	if (suffix[0] == '\0')
+		return true;
+	const char *letter = strchr(letters, toupper((unsigned char)suffix[0]));
+
+	if (!letter)
+		return false;
+	*shift = 10 * (unsigned int)(letter - letters + 1);
+	return suffix[1] == '\0' || strcasecmp(suffix + 1, "B") == 0 || strcasecmp(suffix + 1, "iB") == 0;
+}
+
+int fl_cli_parse_size(const char *option, const char *text, uint64_t *bytes, struct fl_diag *diag)
+{
+	const char *suffix = "";
+	unsigned int shift;
+	uint64_t number = 0;
+	int ret = parse_decimal(text, &number, &suffix);
+
+	if (ret == -EINVAL || !suffix_shift(suffix, &shift))
+		return fl_cli_diag(diag, -EINVAL, "%s wants a size like 512M or 2G, not \"%s\".", option, text);
+	if (ret == -ERANGE || number > UINT64_MAX >> shift)
+		return fl_cli_diag(diag, -EINVAL, "%s: %s is more than 64 bits can hold.", option, text);
+	*bytes = number << shift;
+	return 0;
+}
+
+int fl_cli_parse_number(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number,
+			struct fl_diag *diag)
+{
+	const char *rest = "";
+	uint64_t value = 0;
+	int ret = parse_decimal(text, &value, &rest);
+
+	if (ret < 0 || *rest || value < min || value > max)
+		return fl_cli_diag(diag, -EINVAL, "%s wants a whole number from %u to %u, not \"%s\".", option, min,
+				   max, text);
+	*number = (uint32_t)value;
+	return 0;
+}
+
+static int parse_action(const char *word, size_t len, enum fl_action *action)
+{
+	static const struct {
+		const char *name;
+		enum fl_action action;
+	} names[] = {{"reflect", FL_ACTION_REFLECT}, {"stop", FL_ACTION_STOP}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strlen(names[i].name) == len && memcmp(names[i].name, word, len) == 0) {
+			*action = names[i].action;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *policy, struct fl_diag *diag)
+{
+	struct fl_policy parsed = {{FL_ACTION_STOP}};
+	size_t count = 0;
+
+	for (const char *word = text;; word += strcspn(word, ",") + 1) {
+		size_t len = strcspn(word, ",");
+
+		if (count == FL_POLICY_MAX)
+			return fl_cli_diag(diag, -EINVAL, "%s takes at most %d actions, and \"%s\" has more.", option,
+					   FL_POLICY_MAX, text);
+		if (parse_action(word, len, &parsed.action[count++]) < 0)
+			return fl_cli_diag(diag, -EINVAL, "%s knows the actions reflect and stop, not \"%.*s\".",
+					   option, (int)len, word);
+		if (!word[len])
+			break;
+	}
+	*policy = parsed;
+	return 0;
+}
+
+static int check_dir(const char *option, const char *dir, struct fl_diag *diag)
+{
+	struct stat st;
+
+	if (stat(dir, &st) < 0)
+		return fl_cli_diag(diag, -EINVAL, "%s: the directory %s cannot be used: %s.", option, dir,
+				   strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return fl_cli_diag(diag, -EINVAL, "%s: %s is not a directory.", option, dir);
+	return 0;
+}
+
+static bool is_dots(const char *part, size_t len, size_t dots)
+{
+	return len == dots && strncmp(part, "..", dots) == 0;
+}
+
+/*
+ * "/a//b/./" -> "/a/b", so that equal mount points are found to be equal. ".." is refused, since what it
+ * means depends on symbolic links that only the guest can see.
+ */
+static int normalize_mount(const char *text, size_t len, char **mount)
+{
+	char *out = malloc(len + 2);
+	size_t used = 0;
+
+	if (!out)
+		return -ENOMEM;
+	for (size_t at = 0; at < len;) {
+		size_t part_len = 0;
+
+		while (at + part_len < len && text[at + part_len] != '/')
+			part_len++;
+		if (is_dots(text + at, part_len, 2)) {
+			free(out);
+			return -EINVAL;
+		}
+		if (part_len > 0 && !is_dots(text + at, part_len, 1)) {
+			out[used++] = '/';
+			memcpy(out + used, text + at, part_len);
+			used += part_len;
+		}
+		at += part_len + 1;
+	}
+	if (used == 0)
+		out[used++] = '/';
+	out[used] = '\0';
+	*mount = out;
+	return 0;
+}
+
+int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share, struct fl_diag *diag)
+{
+	size_t len = strlen(text);
+	bool writable = len > 3 && strcmp(text + len - 3, ":rw") == 0;
+	bool has_mode = writable || (len > 3 && strcmp(text + len - 3, ":ro") == 0);
+	struct fl_cli_share parsed = {
+		.mount = strdup("/"),
+		.dir = strndup(text, has_mode ? len - 3 : len),
+		.writable = writable,
+	};
+	int ret = parsed.mount && parsed.dir ? check_dir(option, parsed.dir, diag)
+					     : fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+
+	if (ret < 0)
+		fl_cli_share_fini(&parsed);
+	else
+		*share = parsed;
+	return ret;
+}
+
+int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share *share, struct fl_diag *diag)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || text[0] != '/')
+		return fl_cli_diag(diag, -EINVAL,
+				   "%s wants GUESTPATH=DIR with an absolute path in the guest, like /data=./data, not "
+				   "\"%s\".",
+				   option, text);
+	char *mount = NULL;
+	int ret = normalize_mount(text, (size_t)(equals - text), &mount);
+
+	if (ret == -ENOMEM)
+		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	if (ret < 0)
+		return fl_cli_diag(diag, -EINVAL, "%s: the path in the guest must not contain \"..\": \"%s\".", option,
+				   text);
+	struct fl_cli_share parsed = {.mount = mount, .dir = strdup(equals + 1), .writable = share->writable};
+
+	if (strcmp(mount, "/") == 0)
+		ret = fl_cli_diag(diag, -EINVAL, "%s cannot replace the root: use --root DIR%s.", option,
+				  share->writable ? ":rw" : "");
+	else if (!parsed.dir)
+		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	else
+		ret = check_dir(option, parsed.dir, diag);
+	if (ret < 0)
+		fl_cli_share_fini(&parsed);
+	else
+		*share = parsed;
+	return ret;
+}
+
+void fl_cli_share_fini(struct fl_cli_share *share)
+{
+	free(share->mount);
+	free(share->dir);
+	*share = (struct fl_cli_share){0};
+}

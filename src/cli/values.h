@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What option values look like. Pure, but for fl_cli_parse_share(), which looks for the directory. */
+#ifndef FL_CLI_VALUES_H
+#define FL_CLI_VALUES_H
+
+#include "cli/options.h"
+
+/* All: `option` is named in the sentence. 0, -EINVAL or -ENOMEM. */
+
+/* "512M": a whole number with an optional suffix K, M, G or T (powers of 1024), also "KiB" and "KB". */
+FL_CHECKED int fl_cli_parse_size(const char *option, const char *text, uint64_t *bytes, struct fl_diag *diag);
+
+FL_CHECKED int fl_cli_parse_number(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number,
+				   struct fl_diag *diag);
+
+/* "reflect,stop" */
+FL_CHECKED int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *policy,
+				   struct fl_diag *diag);
+
+/* "DIR", "DIR:ro" or "DIR:rw"; mounted at "/" */
+FL_CHECKED int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share,
+				 struct fl_diag *diag);
+
+/* "GUESTPATH=DIR"; writable is the caller's */
+FL_CHECKED int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share *share,
+				  struct fl_diag *diag);
+
+void fl_cli_share_fini(struct fl_cli_share *share);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The launcher's command line as a whole. */
+#include "tests/lib/fl_test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/options.h"
+
+#define ARGV_MAX 24
+
+struct line {
+	struct fl_cli_options options;
+	struct fl_diag diag;
+	char *argv[ARGV_MAX];
+	int ret;
+};
+
+/* Parses "faultline WORD..." (words end with NULL). */
+static void parse(struct line *line, const char *const *words)
+{
+	int argc = 0;
+
+	memset(line, 0, sizeof(*line));
+	line->argv[argc++] = strdup("faultline");
+	for (; words[argc - 1]; argc++) {
+		assert_in_range(argc, 0, ARGV_MAX - 2);
+		line->argv[argc] = strdup(words[argc - 1]);
+	}
+	line->ret = fl_cli_options_parse(argc, line->argv, &line->options, &line->diag);
+}
+#define PARSE(line, ...) parse(line, (const char *const[]){__VA_ARGS__, NULL})
+
+static void forget(struct line *line)
+{
+	fl_cli_options_fini(&line->options);
+	for (size_t i = 0; line->argv[i]; i++)
+		free(line->argv[i]);
+}
+
+/* Refused, with a sentence that has `part` in it. */
+static void assert_refused(struct line *line, const char *part)
+{
+	assert_int_equal(line->ret, -EINVAL);
+	if (!strstr(line->diag.text, part))
+		fail_msg("\"%s\" does not say \"%s\"", line->diag.text, part);
+	forget(line);
+}
+
+static void a_command_alone_gets_the_defaults(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--", "ls", "-l");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.verb, FL_CLI_RUN);
+	assert_null(line.options.kernel);
+	assert_int_equal(line.options.ram_len, 1073741824);
+	assert_int_equal(line.options.window_len, 536870912);
+	assert_int_equal(line.options.vcpus, 1);
+	assert_int_equal(line.options.policy.action[0], FL_ACTION_REFLECT);
+	assert_int_equal(line.options.policy.action[1], FL_ACTION_STOP);
+	assert_int_equal(line.options.timeout_s, 0);
+	assert_false(line.options.unpatched);
+	assert_null(line.options.env);
+	assert_int_equal(line.options.share_count, 1);
+	assert_string_equal(line.options.shares[0].mount, "/");
+	assert_string_equal(line.options.shares[0].dir, "/");
+	assert_false(line.options.shares[0].writable);
+	assert_string_equal(line.options.command[0], "ls");
+	assert_string_equal(line.options.command[1], "-l");
+	assert_null(line.options.command[2]);
+	forget(&line);
+}
+
+static void every_option_reaches_its_place(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "-k", "/k", "-m", "2G", "-c4", "-p", "quiet debug", "--dax-window=64M", "--on-fault",
+	      "stop", "--env", "A=1", "--env=B=x=y", "--cwd", "/tmp", "--unpatched", "--timeout", "90", "-vv", "--",
+	      "true");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.kernel, "/k");
+	assert_int_equal(line.options.ram_len, 2147483648);
+	assert_int_equal(line.options.vcpus, 4);
+	assert_string_equal(line.options.params, "quiet debug");
+	assert_int_equal(line.options.window_len, 67108864);
+	assert_int_equal(line.options.policy.action[0], FL_ACTION_STOP);
+	assert_int_equal(line.options.env_count, 2);
+	assert_string_equal(line.options.env[0], "A=1");
+	assert_string_equal(line.options.env[1], "B=x=y");
+	assert_null(line.options.env[2]);
+	assert_string_equal(line.options.cwd, "/tmp");
+	assert_true(line.options.unpatched);
+	assert_int_equal(line.options.timeout_s, 90);
+	assert_int_equal(line.options.verbosity, 2);
+	forget(&line);
+}
+
+static void the_commands_own_options_are_left_to_it(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "-v", "--", "ls", "--help", "-m", "x", "--");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.verb, FL_CLI_RUN);
+	assert_string_equal(line.options.command[1], "--help");
+	assert_string_equal(line.options.command[4], "--");
+	assert_null(line.options.command[5]);
+	forget(&line);
+}
+
+static void a_command_needs_its_separator(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "ls");
+	assert_refused(&line, "put \"--\" before the command");
+	PARSE(&line, "run", "-m", "1G", "ls", "--", "-l");
+	assert_refused(&line, "\"ls\" is no option");
+	PARSE(&line, "run");
+	assert_refused(&line, "no command");
+	PARSE(&line, "run", "--");
+	assert_refused(&line, "no command");
+}
+
+static void unknown_words_are_named(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "walk");
+	assert_refused(&line, "\"walk\"");
+	PARSE(&line, NULL);
+	assert_refused(&line, "faultline run");
+	PARSE(&line, "run", "--memroy", "1G", "--", "ls");
+	assert_refused(&line, "--memroy");
+	PARSE(&line, "run", "-x", "--", "ls");
+	assert_refused(&line, "-x");
+	PARSE(&line, "run", "-vx", "--", "ls");
+	assert_refused(&line, "-x");
+	PARSE(&line, "run", "--unpatched=yes", "--", "ls");
+	assert_refused(&line, "--unpatched takes no value");
+	PARSE(&line, "run", "--verbose=3", "--", "ls");
+	assert_refused(&line, "--verbose takes no value");
+	PARSE(&line, "run", "--memory");
+	assert_refused(&line, "--memory needs a value");
+	PARSE(&line, "run", "-m");
+	assert_refused(&line, "-m needs a value");
+	PARSE(&line, "doctor", "now");
+	assert_refused(&line, "no arguments");
+}
+
+static void help_and_version_need_no_command(void **state)
+{
+	static const char *const words[][3] = {{"--help"}, {"help"}, {"-h"}, {"run", "--help"}, {"doctor", "-h"}};
+	struct line line;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		parse(&line, words[i]);
+		assert_int_equal(line.ret, 0);
+		assert_int_equal(line.options.verb, FL_CLI_HELP);
+		forget(&line);
+	}
+	PARSE(&line, "--version");
+	assert_int_equal(line.options.verb, FL_CLI_VERSION);
+	forget(&line);
+	PARSE(&line, "doctor");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.verb, FL_CLI_DOCTOR);
+	forget(&line);
+}
+
+static void the_root_is_writable_only_on_request(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--root", "/usr", "--", "ls");
+	assert_string_equal(line.options.shares[0].dir, "/usr");
+	assert_false(line.options.shares[0].writable);
+	forget(&line);
+	PARSE(&line, "run", "--root=/usr:rw", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.shares[0].dir, "/usr");
+	assert_true(line.options.shares[0].writable);
+	forget(&line);
+	PARSE(&line, "run", "--root", "/usr:rw", "--root", "/etc:ro", "--", "ls");
+	assert_string_equal(line.options.shares[0].dir, "/etc");
+	assert_false(line.options.shares[0].writable);
+	assert_int_equal(line.options.share_count, 1);
+	forget(&line);
+}
+
+static void directories_must_be_there(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--root", "/no/such/dir", "--", "ls");
+	assert_refused(&line, "/no/such/dir");
+	PARSE(&line, "run", "--root", "/usr:rx", "--", "ls");
+	assert_refused(&line, "/usr:rx");
+	PARSE(&line, "run", "--rodir", "/a=/no/such/dir", "--", "ls");
+	assert_refused(&line, "--rodir: the directory /no/such/dir");
+	PARSE(&line, "run", "--rwdir", "/a=/etc/passwd", "--", "ls");
+	assert_refused(&line, "not a directory");
+	PARSE(&line, "run", "--rwdir", "/a=", "--", "ls");
+	assert_refused(&line, "--rwdir");
+}
+
+static void guest_paths_must_be_absolute_and_plain(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--rodir", "data=/usr", "--", "ls");
+	assert_refused(&line, "absolute");
+	PARSE(&line, "run", "--rodir", "=/usr", "--", "ls");
+	assert_refused(&line, "GUESTPATH=DIR");
+	PARSE(&line, "run", "--rodir", "/data", "--", "ls");
+	assert_refused(&line, "GUESTPATH=DIR");
+	PARSE(&line, "run", "--rwdir", "/a/../b=/usr", "--", "ls");
+	assert_refused(&line, "\"..\"");
+	PARSE(&line, "run", "--rwdir", "/..=/usr", "--", "ls");
+	assert_refused(&line, "\"..\"");
+	PARSE(&line, "run", "--rwdir", "//.=/usr", "--", "ls");
+	assert_refused(&line, "--root DIR:rw");
+	PARSE(&line, "run", "--cwd", "tmp", "--", "ls");
+	assert_refused(&line, "--cwd");
+}
+
+static void guest_paths_are_tidied(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--rodir", "//a/./b//=/usr", "--rwdir", "/..c/d..=/usr", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.shares[1].mount, "/..c/d..");
+	assert_true(line.options.shares[1].writable);
+	assert_string_equal(line.options.shares[2].mount, "/a/b");
+	assert_false(line.options.shares[2].writable);
+	forget(&line);
+}
+
+static void two_shares_at_one_place_are_refused(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--rodir", "/a=/usr", "--rwdir", "/a/=/etc", "--", "ls");
+	assert_refused(&line, "at /a:");
+}
+
+static void outer_shares_come_before_those_inside_them(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--rodir", "/m/a/b=/usr", "--rodir", "/m/a=/usr", "--rodir", "/m=/usr", "--rodir",
+	      "/m-x=/usr", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.share_count, 5);
+	assert_string_equal(line.options.shares[0].mount, "/");
+	for (size_t outer = 1; outer < 5; outer++) {
+		for (size_t inner = 1; inner < outer; inner++) {
+			size_t len = strlen(line.options.shares[outer].mount);
+			const char *earlier = line.options.shares[inner].mount;
+
+			/* nothing mounted earlier lies below what is mounted later */
+			assert_false(strncmp(earlier, line.options.shares[outer].mount, len) == 0 &&
+				     earlier[len] == '/');
+		}
+	}
+	forget(&line);
+}
+
+static void sizes_have_limits(void **state)
+{
+	static const char *const memory[] = {"63M", "3T", "65M", "0", "1025M"};
+	static const char *const window[] = {"2M", "62M", "65M", "1"};
+	struct line line;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++) {
+		PARSE(&line, "run", "-m", memory[i], "--", "ls");
+		assert_refused(&line, "64M to 2T");
+	}
+	for (size_t i = 0; i < sizeof(window) / sizeof(window[0]); i++) {
+		PARSE(&line, "run", "--dax-window", window[i], "--", "ls");
+		assert_refused(&line, "at least 64M");
+	}
+	PARSE(&line, "run", "-m", "64M", "--dax-window", "0", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.window_len, 0);
+	forget(&line);
+}
+
+static void env_wants_a_name(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--env", "NAME", "--", "ls");
+	assert_refused(&line, "NAME=VALUE");
+	PARSE(&line, "run", "--env", "=x", "--", "ls");
+	assert_refused(&line, "NAME=VALUE");
+	PARSE(&line, "run", "--env", "EMPTY=", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	forget(&line);
+}
+
+/* Whatever --help shows is understood: each "--name" in it, with a value where it shows one. */
+static void help_shows_options_that_exist(void **state)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	unsigned int seen = 0;
+
+	(void)state;
+	assert_non_null(out);
+	fl_cli_print_help(out);
+	fclose(out);
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		char word[64];
+		struct line parsed;
+		const char *dashes = strstr(line, "--");
+
+		if (strncmp(line, "  ", 2) != 0 || line[2] == ' ' ? strncmp(line, "      --", 8) != 0 : line[2] != '-')
+			continue;
+		assert_int_equal(sscanf(dashes, "%63s", word), 1);
+		PARSE(&parsed, "run", word);
+		assert_null(strstr(parsed.diag.text, "There is no option"));
+		forget(&parsed);
+		seen++;
+	}
+	free(text);
+	assert_int_equal(seen, 16);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_command_alone_gets_the_defaults),
+	cmocka_unit_test(every_option_reaches_its_place),
+	cmocka_unit_test(the_commands_own_options_are_left_to_it),
+	cmocka_unit_test(a_command_needs_its_separator),
+	cmocka_unit_test(unknown_words_are_named),
+	cmocka_unit_test(help_and_version_need_no_command),
+	cmocka_unit_test(the_root_is_writable_only_on_request),
+	cmocka_unit_test(directories_must_be_there),
+	cmocka_unit_test(guest_paths_must_be_absolute_and_plain),
+	cmocka_unit_test(guest_paths_are_tidied),
+	cmocka_unit_test(two_shares_at_one_place_are_refused),
+	cmocka_unit_test(outer_shares_come_before_those_inside_them),
+	cmocka_unit_test(sizes_have_limits),
+	cmocka_unit_test(env_wants_a_name),
+	cmocka_unit_test(help_shows_options_that_exist),
+};
+FL_TEST_MAIN(10, tests)

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The outer half of scripts/box: starts QEMU, carries input, output and the exit status of the command
+   that box-init runs inside, keeps the time limit, and says in one sentence what went wrong if it did.
+
+   usage: box-run [-t SECONDS] [-c CONSOLE-LOG] [-q QEMU-LOG] [-o OUT-DIR] [-b BIND]... [-e NAME=VALUE]...
+                  -d DIRECTORY -a ARG [-a ARG]... -- QEMU... (its virtio-serial port is file descriptor 3) */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "lib/box-wire.h"
+
+#define STATUS_TIMEOUT 124
+#define STATUS_BOX 125
+#define BOOT_LIMIT_MS (120 * 1000)
+/* The inside says something every 5 s; software emulation on a busy machine may stretch that a lot. */
+#define SILENCE_LIMIT_MS (90 * 1000)
+/* What the inside gets to hand back results after the time limit. */
+#define GRACE_MS (15 * 1000)
+#define TAIL_BYTES 16384 /* a panic with its registers and both call traces */
+
+static struct {
+	int64_t limit_ms; /* 0: none */
+	const char *console_log, *qemu_log, *out_dir;
+	char **qemu;
+	struct { uint32_t type; const char *text; } setup[4096];
+	size_t setups;
+} opt;
+
+static struct {
+	int64_t start, last_heard, kill_sent;
+	bool booted, input_done, stdout_gone;
+	int port, tar_pipe, signals;
+	pid_t qemu, tar;
+	size_t credit;
+	int status; /* -1 while the command runs */
+} box = { .port = -1, .tar_pipe = -1, .credit = WIRE_WINDOW, .status = -1 };
+
+static char frame[WIRE_MAX + 1];
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void end_qemu(void)
+{
+	if (box.qemu > 0) {
+		kill(box.qemu, SIGKILL);
+		waitpid(box.qemu, NULL, 0);
+	}
+	box.qemu = 0;
+}
+
+static void tail_of(const char *path)
+{
+	static char text[TAIL_BYTES + 1];
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	off_t size = lseek(fd, 0, SEEK_END);
+	ssize_t n = pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+	close(fd);
+	if (n <= 0)
+		return;
+	text[n] = 0;
+	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+		fprintf(stderr, "    %s\n", line);
+}
+
+static bool log_contains(const char *path, const char *what)
+{
+	FILE *f = path ? fopen(path, "re") : NULL;
+	char line[1024];
+	bool found = false;
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, what) != NULL;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) box_failed(const char *fmt, ...)
+{
+	end_qemu();
+	tail_of(opt.qemu_log);
+	tail_of(opt.console_log);
+	fprintf(stderr, "box: ");
+	va_list ap;
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, " (above: the end of its console)\n");
+	exit(STATUS_BOX);
+}
+
+static void __attribute__((noreturn)) qemu_went_away(void)
+{
+	/* scripts/test starts such a box again */
+	if (log_contains(opt.console_log, "Kernel panic") && log_contains(opt.console_log, "int3: 0000"))
+		box_failed("the kernel inside panicked at a breakpoint of its own, which is a flaw of the emulation "
+			   "(see settle_kvm in scripts/box-init.c)");
+	if (log_contains(opt.console_log, "Kernel panic"))
+		box_failed("the kernel inside panicked");
+	if (!box.booted)
+		box_failed("QEMU ended before the kernel inside was up");
+	box_failed("the machine inside went down before the command had ended");
+}
+
+static void __attribute__((noreturn)) timed_out(void)
+{
+	end_qemu();
+	fprintf(stderr, "box: out of time after %lld s, the command was ended\n", (long long)opt.limit_ms / 1000);
+	exit(STATUS_TIMEOUT);
+}
+
+static void check_clock(void)
+{
+	int64_t now = now_ms();
+	if (!box.booted && now - box.start > BOOT_LIMIT_MS)
+		box_failed("the kernel inside was not up after %d s", BOOT_LIMIT_MS / 1000);
+	if (box.booted && now - box.last_heard > SILENCE_LIMIT_MS)
+		box_failed("the box hangs: nothing was heard from it for %d s", SILENCE_LIMIT_MS / 1000);
+	if (box.kill_sent && now - box.kill_sent > GRACE_MS)
+		timed_out();
+	if (box.kill_sent || opt.limit_ms == 0 || now - box.start < opt.limit_ms)
+		return;
+	if (!box.booted)
+		box_failed("the kernel inside was not up within the time limit of %lld s", (long long)opt.limit_ms / 1000);
+	if (now - box.last_heard > GRACE_MS)
+		box_failed("the box hangs: nothing was heard from it in the last %lld s of its time limit",
+			   (long long)(now - box.last_heard) / 1000);
+	box.kill_sent = now;
+	wire_send(box.port, WIRE_KILL, "", 0);
+}
+
+static void on_signal(void)
+{
+	struct signalfd_siginfo info;
+	if (read(box.signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	end_qemu();
+	exit(128 + (int)info.ssi_signo);
+}
+
+/* At most PIPE_BUF bytes, and only after poll: so a reader that stands still cannot keep us from the clock,
+   without O_NONBLOCK, which would change the file for everyone who shares it. */
+static void put_out(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		struct pollfd p[] = { { .fd = fd, .events = POLLOUT }, { .fd = box.signals, .events = POLLIN } };
+		poll(p, 2, 1000);
+		if (p[1].revents)
+			on_signal();
+		if (!p[0].revents) {
+			box.last_heard = now_ms(); /* it is not the box that is silent */
+			check_clock();
+			continue;
+		}
+		ssize_t n = write(fd, data, len < 4096 ? len : 4096);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0) {
+			if (fd == 1)
+				box.stdout_gone = true;
+			return;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+static void start_tar(void)
+{
+	int in[2];
+	if (pipe2(in, O_CLOEXEC) < 0)
+		box_failed("cannot make a pipe: %s", strerror(errno));
+	box.tar = fork();
+	if (box.tar == 0) {
+		dup2(in[0], 0);
+		execlp("tar", "tar", "-xf", "-", "--no-same-owner", "-C", opt.out_dir, (char *)NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	box.tar_pipe = in[1];
+}
+
+static void keep_results(const char *data, size_t len)
+{
+	if (box.tar == 0)
+		start_tar();
+	if (write_all(box.tar_pipe, data, len) < 0)
+		box_failed("the results could not be written to %s", opt.out_dir);
+}
+
+static void finish_tar(void)
+{
+	int status = 0;
+	if (box.tar == 0)
+		return;
+	close(box.tar_pipe);
+	if (waitpid(box.tar, &status, 0) != box.tar || status != 0)
+		box_failed("the results could not be unpacked in %s", opt.out_dir);
+}
+
+static void send_setup(void)
+{
+	for (size_t i = 0; i < opt.setups; i++)
+		wire_send(box.port, opt.setup[i].type, opt.setup[i].text, strlen(opt.setup[i].text));
+	if (opt.out_dir)
+		wire_send(box.port, WIRE_WANT_OUT, "", 0);
+	wire_send(box.port, WIRE_GO, "", 0);
+}
+
+static uint32_t number_of(const struct wire_head *head)
+{
+	uint32_t n = 0;
+	if (head->len == sizeof(n))
+		memcpy(&n, frame, sizeof(n));
+	return n;
+}
+
+static void on_frame(void)
+{
+	struct wire_head head;
+	if (wire_recv(box.port, &head, frame) < 0)
+		qemu_went_away();
+	box.last_heard = now_ms();
+	switch (head.type) {
+	case WIRE_READY:
+		if (!box.booted)
+			send_setup();
+		box.booted = true;
+		break;
+	case WIRE_CREDIT: box.credit += number_of(&head); break;
+	case WIRE_STDOUT: put_out(1, frame, head.len); break;
+	case WIRE_STDERR: put_out(2, frame, head.len); break;
+	case WIRE_TAR: keep_results(frame, head.len); break;
+	case WIRE_EXIT: box.status = (int)number_of(&head); break;
+	case WIRE_FAILED: box_failed("%s", frame);
+	default: box_failed("the inside speaks another language (frame %u)", head.type);
+	}
+}
+
+static void on_input(void)
+{
+	size_t want = box.credit < WIRE_MAX ? box.credit : WIRE_MAX;
+	ssize_t n = read(0, frame, want);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0)
+		n = 0;
+	box.input_done = n == 0;
+	box.credit -= (size_t)n;
+	wire_send(box.port, WIRE_STDIN, frame, (size_t)n);
+}
+
+static void start_qemu(void)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		box_failed("cannot make a socket: %s", strerror(errno));
+	pid_t self = getpid();
+	box.qemu = fork();
+	if (box.qemu < 0)
+		box_failed("cannot fork: %s", strerror(errno));
+	if (box.qemu == 0) {
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		/* nothing may be left behind, even if this process is shot */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != self)
+			_exit(127);
+		/* not this terminal's Ctrl-C: the end is made here, in order */
+		setpgid(0, 0);
+		int log = opt.qemu_log ? open(opt.qemu_log, O_WRONLY | O_CREAT | O_APPEND, 0644) : -1;
+		int null = open("/dev/null", O_RDWR);
+		dup2(null, 0);
+		dup2(log >= 0 ? log : null, 1);
+		dup2(log >= 0 ? log : null, 2);
+		/* dup2 onto itself would leave it close-on-exec */
+		if (pair[1] == 3)
+			fcntl(3, F_SETFD, 0);
+		else
+			dup2(pair[1], 3);
+		execvp(opt.qemu[0], opt.qemu);
+		dprintf(2, "cannot run %s: %s\n", opt.qemu[0], strerror(errno));
+		_exit(127);
+	}
+	close(pair[1]);
+	box.port = pair[0];
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	box.signals = signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void add_setup(uint32_t type, const char *text)
+{
+	if (opt.setups == sizeof(opt.setup) / sizeof(opt.setup[0]) || strlen(text) > WIRE_MAX) {
+		fprintf(stderr, "box: the command is too long\n");
+		exit(STATUS_BOX);
+	}
+	opt.setup[opt.setups].type = type;
+	opt.setup[opt.setups++].text = text;
+}
+
+static void parse(int argc, char **argv)
+{
+	int c;
+	while ((c = getopt(argc, argv, "t:c:q:o:b:e:d:a:")) != -1) {
+		switch (c) {
+		case 't': opt.limit_ms = atoll(optarg) * 1000; break;
+		case 'c': opt.console_log = optarg; break;
+		case 'q': opt.qemu_log = optarg; break;
+		case 'o': opt.out_dir = optarg; break;
+		case 'b': add_setup(WIRE_BIND, optarg); break;
+		case 'e': add_setup(WIRE_ENV, optarg); break;
+		case 'd': add_setup(WIRE_CWD, optarg); break;
+		case 'a': add_setup(WIRE_ARG, optarg); break;
+		default: exit(2);
+		}
+	}
+	opt.qemu = argv + optind;
+}
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
+	block_signals();
+	box.start = box.last_heard = now_ms();
+	start_qemu();
+	while (box.status < 0 && !box.stdout_gone) {
+		bool take_input = box.booted && !box.input_done && box.credit > 0;
+		struct pollfd p[] = {
+			{ .fd = box.port, .events = POLLIN },
+			{ .fd = box.signals, .events = POLLIN },
+			{ .fd = take_input ? 0 : -1, .events = POLLIN },
+		};
+		poll(p, 3, 1000);
+		if (p[1].revents)
+			on_signal();
+		if (p[0].revents)
+			on_frame();
+		else if (p[2].revents)
+			on_input();
+		check_clock();
+	}
+	end_qemu();
+	finish_tar();
+	if (box.stdout_gone)
+		return 128 + SIGPIPE;
+	if (box.kill_sent)
+		timed_out();
+	return box.status;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What box-run (outside) and box-init (inside) say to each other over one virtio-serial port: frames. */
+#ifndef BOX_WIRE_H
+#define BOX_WIRE_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+enum {
+	/* outside to inside: the command, then its input */
+	WIRE_CWD = 'c',
+	WIRE_ARG = 'a',
+	WIRE_ENV = 'e',
+	WIRE_BIND = 'b', /* a path that the box's own /tmp, /run or /dev/shm would hide */
+	WIRE_WANT_OUT = 'o',
+	WIRE_GO = 'g',
+	WIRE_STDIN = 'i', /* empty: end of input */
+	WIRE_KILL = 'k', /* out of time: end the command, but hand back what it left */
+	/* inside to outside */
+	WIRE_READY = 'R', /* booted; also the heartbeat later on */
+	WIRE_CREDIT = 'C', /* u32: so many bytes of input were taken by the command */
+	WIRE_STDOUT = '1',
+	WIRE_STDERR = '2',
+	WIRE_TAR = 'T',
+	WIRE_EXIT = 'X', /* u32: the exit status as a shell gives it */
+	WIRE_FAILED = 'F', /* text: the command could not be started at all */
+};
+
+#define WIRE_MAX (64u * 1024)
+/* Input that may be under way at once. The inside buffers this much, so it can always read the port and
+   a WIRE_KILL never waits behind input that the command does not want. */
+#define WIRE_WINDOW (4 * WIRE_MAX)
+
+struct wire_head {
+	uint32_t type;
+	uint32_t len;
+};
+
+static inline int write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static inline int read_all(int fd, void *data, size_t len)
+{
+	char *p = data;
+	while (len > 0) {
+		ssize_t n = read(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static inline int wire_send(int fd, uint32_t type, const void *data, size_t len)
+{
+	struct wire_head head = { .type = type, .len = (uint32_t)len };
+	if (write_all(fd, &head, sizeof(head)) < 0)
+		return -1;
+	return write_all(fd, data, len);
+}
+
+/* buf holds WIRE_MAX + 1 bytes, and is ended with a zero so that text can be used as it is. */
+static inline int wire_recv(int fd, struct wire_head *head, char *buf)
+{
+	if (read_all(fd, head, sizeof(*head)) < 0 || head->len > WIRE_MAX)
+		return -1;
+	if (read_all(fd, buf, head->len) < 0)
+		return -1;
+	buf[head->len] = 0;
+	return 0;
+}
+
+#endif

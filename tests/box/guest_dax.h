@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest_dax: touches files whose end has gone away, in every way there is, and says what happened, one
+ * "case NAME: ..." line each. It runs in a guest on a DAX share and, for comparison, on the host itself.
+ *
+ * Whoever started it changes the files from outside: "do REQUEST FILE NUMBER" on standard output is
+ * answered by "ok NUMBER" on standard input.
+ *	truncate FILE LEN	0
+ *	size FILE 0		the file's size
+ *	poke FILE OFFSET	0, after writing the byte 0x5a there
+ *	stress FILE PAGES	0, after cutting FILE to a quarter and filling it again 1,000 times
+ */
+#ifndef GUEST_DAX_H
+#define GUEST_DAX_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PAGE	   ((size_t)4096)
+#define FILE_PAGES 4
+
+struct test_file {
+	const char *name;
+	int fd;
+	uint8_t *map; /* all of it, shared, readable and writable */
+	size_t len;
+};
+
+/* Every 8-byte word of a file tells where it belongs. */
+uint64_t pattern_word(size_t offset);
+
+/* Makes a file with the pattern, maps it and touches every page. Ends the program where it cannot. */
+struct test_file open_file(const char *name, size_t pages);
+void close_file(struct test_file *file);
+
+/* What the other side does, and its answer. */
+uint64_t ask(const char *request, const char *name, uint64_t number);
+
+/* The caught signal, of the calling thread. */
+struct caught {
+	int signal; /* 0: none came */
+	int code;
+	uintptr_t addr;
+};
+
+typedef void (*access_fn)(uint8_t *map);
+struct caught try_access(access_fn access, uint8_t *map);
+void catch_signals(void);
+
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "SIGBUS BUS_ADRERR at +4096", with the address relative to the mapping */
+const char *caught_text(struct caught caught, const uint8_t *map, char text[96]);
+
+/* The size as the file's server knows it, not as somebody remembers it. */
+off_t fresh_size(const struct test_file *file);
+
+void run_memory_cases(void);
+void run_syscall_cases(void);
+void run_process_cases(void);
+void run_stress(void);
+
+#endif

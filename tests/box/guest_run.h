@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs guest_dax (guest_dax.h), or any command, through the launcher or on this host itself, does what it
+ * asks for, and collects what it says.
+ */
+#ifndef GUEST_RUN_H
+#define GUEST_RUN_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define GUEST_ARGS_MAX	   40
+#define GUEST_TIME_LIMIT_S "240"
+
+/* What main() was given, and a scratch directory on a file system of memory. */
+struct bench {
+	char launcher[PATH_MAX];
+	char program[PATH_MAX];	    /* guest_dax on this host */
+	char program_dir[PATH_MAX]; /* its directory */
+	char stock_kernel[PATH_MAX];
+	char scratch[PATH_MAX];
+	char data[PATH_MAX]; /* the shared directory, in scratch */
+};
+
+struct transcript {
+	int status; /* as a shell tells it: the exit status, or 128 + signal */
+	char *out;  /* standard output without the requests */
+	size_t out_len;
+	char *err;
+	size_t err_len;
+};
+
+/* False, with a line on standard output, if the directories cannot be made. */
+bool bench_open(struct bench *bench, const char *launcher, const char *program);
+void bench_close(struct bench *bench);
+
+/* Does this host run Linux guests? Its reason otherwise. */
+bool bench_runs_linux(const struct bench *bench, char *reason, size_t reason_len);
+
+/* argv: the whole command line; serves requests for files in bench->data until its output ends. */
+void run_command(const struct bench *bench, const char *const *argv, struct transcript *transcript);
+
+/* launcher run OPTION... -- /tmp/bin/guest_dax /tmp/data MODE, or guest_dax DATA MODE; options end with NULL */
+void run_in_guest(const struct bench *bench, const char *const *options, const char *mode,
+		  struct transcript *transcript);
+void run_on_host(const struct bench *bench, const char *mode, struct transcript *transcript);
+
+void transcript_free(struct transcript *transcript);
+
+/* How many lines have `part` in them. */
+unsigned int lines_with(const char *text, const char *part);
+
+/* What was seen, as TAP comments: for a test that failed. */
+void show(const char *title, const struct transcript *transcript);
+
+struct CMUnitTest;
+/*
+ * What main() of a test program does: LAUNCHER GUEST_DAX [TEST]. Skips all with the reason where no Linux
+ * guest can run. The tests' state is the bench.
+ */
+int bench_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count);
+
+#endif

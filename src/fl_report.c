@@ -44,9 +44,31 @@ const char *fl_outcome_name(enum fl_outcome outcome)
 		[FL_OUTCOME_RECORD] = "record",
 		[FL_OUTCOME_PLAIN] = "plain",
 		[FL_OUTCOME_STOPPED] = "stopped",
+		[FL_OUTCOME_SUBSTITUTED] = "substituted",
 	};
 
 	return (size_t)outcome < FL_ARRAY_SIZE(names) ? names[outcome] : "unknown";
+}
+
+const char *fl_action_name(enum fl_action action)
+{
+	static const char *const names[] = {
+		[FL_ACTION_STOP] = "stop", [FL_ACTION_REFLECT] = "reflect", [FL_ACTION_SUBSTITUTE] = "substitute",
+		[FL_ACTION_ASK] = "ask",   [FL_ACTION_RETRY] = "retry",	    [FL_ACTION_NEXT] = "next",
+	};
+
+	return (size_t)action < FL_ARRAY_SIZE(names) ? names[action] : "unknown";
+}
+
+const char *fl_fault_mode_name(enum fl_fault_mode mode)
+{
+	static const char *const names[] = {
+		[FL_FAULT_MODE_AUTO] = "auto",
+		[FL_FAULT_MODE_STRICT] = "strict",
+		[FL_FAULT_MODE_WATCH] = "watch",
+	};
+
+	return (size_t)mode < FL_ARRAY_SIZE(names) ? names[mode] : "unknown";
 }
 
 /* A line under construction: used counts what the whole line needs, also beyond cap. */
@@ -170,6 +192,8 @@ static const char *outcome_sentence(enum fl_outcome outcome)
 		return "#NP without a record delivered";
 	case FL_OUTCOME_STOPPED:
 		return "VM stopped";
+	case FL_OUTCOME_SUBSTITUTED:
+		return "a private zero page put there, access repeated";
 	}
 	return "outcome unknown";
 }

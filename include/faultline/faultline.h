@@ -4,7 +4,8 @@
  *
  * A virtual machine is made from options, given shares and a command, started and waited for:
  *
- *	fl_vm_new() -> fl_vm_add_share()* -> fl_vm_set_command() -> fl_vm_start() -> fl_vm_wait() -> fl_vm_free()
+ *	fl_vm_new() -> fl_vm_add_share()* -> fl_vm_add_window()* -> fl_vm_set_command()
+ *		-> fl_vm_start() -> fl_vm_wait() -> fl_vm_free()
  *
  * Errors: functions that can fail return 0 or a negative errno. Those that take a struct fl_diag
  * also leave one sentence there that says what happened and what to do; the pointer may be NULL.
@@ -67,8 +68,13 @@ enum fl_cause {
 
 /* What a region's policy asks for, tried in order; the end of every list is FL_ACTION_STOP. */
 enum fl_action {
-	FL_ACTION_STOP = 0,    /* stop the VM with a report */
-	FL_ACTION_REFLECT = 1, /* let the guest take it as an exception */
+	FL_ACTION_STOP = 0,	  /* stop the VM with a report; its memory can still be looked at */
+	FL_ACTION_REFLECT = 1,	  /* let the guest take it as an exception; windows only, never RAM */
+	FL_ACTION_SUBSTITUTE = 2, /* a private zero page, until the range is mapped anew or the file grows over it */
+	FL_ACTION_ASK = 3,	  /* let fl_vm_opts.decide say; without one, the next in the list */
+	/* what only an answer of fl_vm_opts.decide can be */
+	FL_ACTION_RETRY = 4, /* the cause was repaired: look again, and repeat the access if the page is healthy */
+	FL_ACTION_NEXT = 5,  /* the next in the list */
 };
 
 #define FL_POLICY_MAX 4
@@ -81,11 +87,26 @@ enum fl_outcome {
 	FL_OUTCOME_RECORD = 1,	/* #NP with a PVPF record: the guest knows the address */
 	FL_OUTCOME_PLAIN = 2,	/* #NP without a record (guest has not enabled PVPF there) */
 	FL_OUTCOME_STOPPED = 3, /* the VM was stopped */
+	FL_OUTCOME_SUBSTITUTED = 4, /* a private zero page was put there and the access repeated */
+};
+
+/* How a lost page is made to come out of KVM (docs/faults.md). */
+enum fl_fault_mode {
+	FL_FAULT_MODE_AUTO = 0,	  /* strict where the host can and a guest's idling costs nobody a CPU, else watch */
+	FL_FAULT_MODE_STRICT = 1, /* HLT does not exit: every failed access comes back at once */
+	FL_FAULT_MODE_WATCH = 2,  /* HLT exits; file lengths are followed by inotify, the rest by a watchdog */
 };
 
 #define FL_FAULT_GPA_VALID 1u
 #define FL_FAULT_GVA_VALID 2u
-#define FL_FAULT_FILE_VALID 4u /* share, path, file_offset, file_len say something */
+#define FL_FAULT_FILE_VALID 4u /* share, path, file_offset, file_len, mapped_file_len say something */
+
+/* How long each step of a fault's way took (ARCHITECTURE.md), from KVM_RUN's return on. */
+struct fl_fault_times {
+	uint32_t intake_ns; /* with reading the registers and taking back a half-done instruction */
+	uint32_t locate_ns, classify_ns, decide_ns, deliver_ns;
+	uint32_t reserved;
+};
 
 struct fl_fault {
 	uint32_t size;	    /* sizeof(struct fl_fault) of the library */
@@ -105,7 +126,10 @@ struct fl_fault {
 	uint64_t file_len;    /* length of the file when it was looked at */
 	const char *share;    /* tag; valid during the callback */
 	const char *path;     /* host path, as far as it can be told; valid during the callback */
-	const char *shape;    /* how KVM reported it: "efault", "mmio", "annotated", "mceerr", "emulation" */
+	/* how it came out: "efault", "mmio", "annotated", "mceerr", "emulation", "stall" (found by the watchdog) */
+	const char *shape;
+	uint64_t mapped_file_len; /* length of the file when this part of it was mapped */
+	struct fl_fault_times times;
 };
 
 /*
@@ -113,6 +137,8 @@ struct fl_fault {
  * Returns the length the whole line has, like snprintf.
  */
 FL_PUBLIC int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len);
+/* The same as one JSON object (RFC 8259, no newline; docs/events.md); file names that are not UTF-8 are escaped. */
+FL_PUBLIC int fl_fault_format_json(const struct fl_fault *fault, char *buf, size_t buf_len);
 
 /* ---- logging and events --------------------------------------------------------------- */
 
@@ -122,6 +148,12 @@ enum fl_log_level { FL_LOG_ERROR = 0, FL_LOG_WARN = 1, FL_LOG_INFO = 2, FL_LOG_D
 typedef void (*fl_log_fn)(void *arg, enum fl_log_level level, const char *text);
 /* Called on the faulting vCPU's thread, once for each fault; must not call into the library. */
 typedef void (*fl_fault_fn)(void *arg, const struct fl_fault *fault);
+/*
+ * What to do with a fault whose policy says FL_ACTION_ASK; outcome and guest_seq are not known yet. It
+ * may repair the file and say FL_ACTION_RETRY; a repair that does not help is asked about again, a bounded
+ * number of times. Called on the faulting vCPU's thread, which waits; must not call into the library.
+ */
+typedef enum fl_action (*fl_decide_fn)(void *arg, const struct fl_fault *fault);
 /* Bytes that the guest wrote to its early serial console; called on a vCPU thread. */
 typedef void (*fl_console_fn)(void *arg, const void *bytes, size_t len);
 
@@ -129,6 +161,7 @@ typedef void (*fl_console_fn)(void *arg, const void *bytes, size_t len);
 
 #define FL_VM_NO_PVPF 1u	      /* do not offer PVPF: the guest gets #NP without records */
 #define FL_VM_BOOT_MESSAGES 2u /* let the guest kernel print all its messages, not only its troubles */
+#define FL_VM_IDLES_POLITELY 4u /* the guest kernel idles by PVPF's idle exit: FL_FAULT_MODE_AUTO may trust it */
 
 struct fl_vm_opts {
 	uint32_t size;
@@ -145,7 +178,9 @@ struct fl_vm_opts {
 	fl_console_fn console;
 	void *arg;		/* first argument of all callbacks */
 	enum fl_log_level log_level;
-	uint32_t reserved;
+	enum fl_fault_mode fault_mode;
+	fl_decide_fn decide;	     /* for FL_ACTION_ASK; may be NULL */
+	struct fl_policy ram_policy; /* for host memory failures under RAM; FL_ACTION_REFLECT is passed over */
 };
 #define FL_VM_OPTS_INIT { .size = sizeof(struct fl_vm_opts), .ram_len = UINT64_C(1) << 30, .vcpus = 1, \
 			  .log_level = FL_LOG_WARN }
@@ -165,6 +200,23 @@ struct fl_share_opts {
 };
 #define FL_SHARE_OPTS_INIT { .size = sizeof(struct fl_share_opts), .window_len = UINT64_C(512) << 20, \
 			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000 }
+
+#define FL_WINDOW_READ_ONLY 1u
+
+/* A file mapped at a guest-physical address, for scenarios and kernels of one's own. */
+struct fl_window_opts {
+	uint32_t size;
+	uint32_t flags;	      /* FL_WINDOW_* */
+	const char *name;     /* for reports; 1 to 31 bytes */
+	int fd;		      /* a regular file or memfd opened for reading (and writing); duplicated */
+	uint32_t reserved;
+	uint64_t file_offset; /* multiple of 2 MiB */
+	uint64_t gpa;	      /* multiple of 2 MiB, outside RAM, shares' windows and devices */
+	uint64_t len;	      /* multiple of 2 MiB, not 0; the file may be shorter */
+	struct fl_policy policy;
+};
+#define FL_WINDOW_OPTS_INIT { .size = sizeof(struct fl_window_opts), .fd = -1, \
+			      .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } } }
 
 /* The command that the agent runs inside; needs a share mounted at "/". */
 struct fl_command {
@@ -209,6 +261,9 @@ FL_PUBLIC FL_CHECKED int fl_vm_new(const struct fl_vm_opts *opts, struct fl_vm *
 /* Adds a share; only before fl_vm_start(). Errors: -EINVAL, -EBUSY (started), -ENOSPC (too many). */
 FL_PUBLIC FL_CHECKED int fl_vm_add_share(struct fl_vm *vm, const struct fl_share_opts *opts, struct fl_diag *diag);
 
+/* Adds a plain window; only before fl_vm_start(). Errors: -EINVAL, -EBUSY (started), -ENOSPC (too many). */
+FL_PUBLIC FL_CHECKED int fl_vm_add_window(struct fl_vm *vm, const struct fl_window_opts *opts, struct fl_diag *diag);
+
 /* Sets the command for the built-in agent (copied); only before fl_vm_start(). */
 FL_PUBLIC FL_CHECKED int fl_vm_set_command(struct fl_vm *vm, const struct fl_command *command, struct fl_diag *diag);
 
@@ -227,6 +282,33 @@ FL_PUBLIC void fl_vm_stop(struct fl_vm *vm);
 /* Stops the VM if it runs, joins its threads, frees it. NULL is allowed. Not from a callback. */
 FL_PUBLIC void fl_vm_free(struct fl_vm *vm);
 
+/* ---- looking at it -------------------------------------------------------------------- */
+
+struct fl_counters {
+	uint32_t size, reserved;
+	uint64_t faults;     /* all that were reported */
+	uint64_t outcome[8]; /* by enum fl_outcome */
+	uint64_t cause[8];   /* by enum fl_cause */
+};
+/* region: a share's tag, a window's name, "ram", or NULL for the whole VM. -ENOENT. Any thread, any time after start. */
+FL_PUBLIC FL_CHECKED int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters *counters);
+
+struct fl_vm_status {
+	uint32_t size;
+	enum fl_fault_mode mode; /* strict or watch; auto only before the start */
+	char mode_why[248];	 /* one sentence */
+};
+FL_PUBLIC FL_CHECKED int fl_vm_get_status(struct fl_vm *vm, struct fl_vm_status *status);
+
+/* Copies guest memory; -EFAULT where there is none or its page is lost. Any thread between start and free. */
+FL_PUBLIC FL_CHECKED int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len);
+
+/*
+ * Writes all that is known of a VM that has ended to fd, as text: how it ended, the last fault, every vCPU's
+ * registers, the memory map, what the windows map. After fl_vm_wait(); -EBUSY before; -errno of write(2).
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_write_report(struct fl_vm *vm, int fd);
+
 /* ---- the host ------------------------------------------------------------------------- */
 
 enum fl_host_use {
@@ -239,8 +321,10 @@ struct fl_host_report {
 	uint32_t size;
 	enum fl_host_use use;
 	bool strict;	 /* HLT exits can be disabled: every failed access comes back at once */
+	bool watch;	 /* files can be followed by inotify */
 	char kvm[64];	 /* "SVM", "VMX", "PVM (software)", ... */
 	char text[440];	 /* one sentence: why */
+	char shapes[64]; /* how lost pages were seen to come out here: "efault", "mmio", ...; separated by spaces */
 };
 
 /* Finds out by running probe guests of a few instructions (some ms). 0, or -errno if even the trying failed. */
@@ -250,6 +334,8 @@ FL_PUBLIC const char *fl_version(void);
 FL_PUBLIC const char *fl_cause_name(enum fl_cause cause);   /* "truncated", ... */
 FL_PUBLIC const char *fl_access_name(enum fl_access access); /* "read", ... */
 FL_PUBLIC const char *fl_outcome_name(enum fl_outcome outcome);
+FL_PUBLIC const char *fl_action_name(enum fl_action action);	   /* "reflect", ... */
+FL_PUBLIC const char *fl_fault_mode_name(enum fl_fault_mode mode); /* "strict", ... */
 
 #ifdef __cplusplus
 }

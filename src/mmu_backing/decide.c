@@ -13,6 +13,8 @@ enum fl_action fl_decide(const struct fl_region *region, const struct fl_finding
 			if (can_reflect)
 				return FL_ACTION_REFLECT;
 			break;
+		default:
+			break;
 		}
 	}
 	return FL_ACTION_STOP;

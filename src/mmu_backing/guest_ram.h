@@ -16,6 +16,12 @@ struct fl_guest_ram {
 
 /* len: bytes, a multiple of 2 MiB. -ENOMEM or the errno of memfd_create/ftruncate/mmap. */
 FL_CHECKED_RESULT int fl_guest_ram_init(struct fl_guest_ram *ram, uint64_t len, struct fl_diag *diag);
+
+/*
+ * Throws the page that holds byte `offset` away and puts a fresh zero page there: for memory that the host's hardware
+ * has lost. -EINVAL outside; the errno of fallocate.
+ */
+FL_CHECKED_RESULT int fl_guest_ram_substitute(struct fl_guest_ram *ram, uint64_t offset);
 void fl_guest_ram_fini(struct fl_guest_ram *ram); /* of a zeroed or initialised one */
 
 #endif

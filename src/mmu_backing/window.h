@@ -30,8 +30,11 @@ enum fl_range_state {
 struct fl_window_view {
 	enum fl_range_state state;
 	struct fl_backing *backing;
-	uint64_t file_offset; /* of the address asked for */
-	uint64_t seq;	      /* another one after every change of the range */
+	uint64_t file_offset;	  /* of the address asked for */
+	uint64_t mapped_file_len; /* the file's length when the range was mapped */
+	bool hidden;	  /* the page is PROT_NONE because it lay beyond the end of the file when last looked at */
+	bool substituted; /* the page is a private one, detached from the file */
+	uint64_t seq;	  /* another one after every change of the range */
 };
 
 /* len: multiple of 2 MiB, not 0, at most 64 GiB. Reserves address space, 1 GiB-congruent to gpa 0. */
@@ -58,6 +61,29 @@ FL_CHECKED_RESULT int fl_window_map(struct fl_window *window, uint64_t offset, u
 FL_CHECKED_RESULT int fl_window_unmap(struct fl_window *window, uint64_t offset, uint64_t len);
 void fl_window_unmap_all(struct fl_window *window); /* what is broken stays so */
 
+/*
+ * Puts a private zero page in place of the page at offset (page-aligned, in a mapped range). It stays until the
+ * range is mapped or unmapped, or the file, having ended before it, grows over it. 0 also if it is there already.
+ * -EINVAL: nothing is mapped there. -ENOSPC: FL_WINDOW_SUBSTITUTES_MAX of them are there (each may cost two mappings of
+ * the process). Errors otherwise as fl_window_unmap().
+ */
+#define FL_WINDOW_SUBSTITUTES_MAX 4096u
+FL_CHECKED_RESULT int fl_window_substitute(struct fl_window *window, uint64_t offset);
+
+/*
+ * Brings what is mapped of the file (dev, ino) in step with its length: pages that a substitute stands for and that
+ * the file has grown over are the file's again; in a window that hides ends (below), pages wholly beyond the
+ * end become PROT_NONE, and the file's again when it grows. Cheap when nothing changes. Any thread.
+ */
+void fl_window_follow_file(struct fl_window *window, dev_t dev, ino_t ino, uint64_t file_len);
+
+/*
+ * From now on every file that needs it is followed by watch (watch.h), which must outlive the window's last
+ * mapping: all files if hide_ends, else those with substituted pages. Before the first fl_window_map().
+ */
+struct fl_watch;
+void fl_window_set_watch(struct fl_window *window, struct fl_watch *watch, bool hide_ends);
+
 /* What is behind window offset `offset`; false outside the window. Release with fl_window_view_put(). */
 bool fl_window_look(struct fl_window *window, uint64_t offset, struct fl_window_view *view);
 void fl_window_view_put(struct fl_window_view *view);
@@ -70,9 +96,11 @@ bool fl_window_is_broken(struct fl_window *window);
 void fl_window_set_on_broken(struct fl_window *window, void (*fn)(void *arg), void *arg);
 
 struct fl_window_stats {
-	uint64_t ranges_total, ranges_mapped; /* now */
-	uint64_t maps, unmaps;		      /* calls that succeeded */
-	uint64_t repairs;		      /* holes that a failing mmap left and that were closed */
+	uint64_t ranges_total, ranges_mapped;	/* now */
+	uint64_t maps, unmaps;			/* calls that succeeded */
+	uint64_t repairs;			/* holes that a failing mmap left and that were closed */
+	uint64_t substitutes;			/* pages now */
+	uint64_t substituted, hidden, restored; /* pages, ever: detached; taken away beyond an end; given back */
 };
 void fl_window_get_stats(struct fl_window *window, struct fl_window_stats *stats);
 

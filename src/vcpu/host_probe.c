@@ -211,7 +211,7 @@ static void judge(const struct probe *probe, struct fl_host_report *report)
 static int try_host(struct probe *probe, struct fl_host_report *report)
 {
 	struct fl_diag diag = {0};
-	int result = fl_kvm_vm_init(&probe->kvm, &diag);
+	int result = fl_kvm_vm_init(&probe->kvm, true, &diag);
 
 	if (result) {
 		report->use = FL_HOST_NONE;

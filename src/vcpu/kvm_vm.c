@@ -78,6 +78,13 @@ static int enable_cap(const struct fl_kvm_vm *kvm, uint32_t cap, uint64_t arg)
 	return ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &enable) < 0 ? -errno : 0;
 }
 
+bool fl_kvm_can_be_strict(int kvm_fd)
+{
+	int allowed = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_DISABLE_EXITS);
+
+	return allowed > 0 && ((unsigned int)allowed & KVM_X86_DISABLE_EXITS_HLT);
+}
+
 /*
  * With HLT intercepted KVM believes it may do async page faults and swallows the failure of a lookup
  * (hva_to_pfn(), kvm_can_do_async_pf()): the vCPU livelocks. The mask of KVM_CHECK_EXTENSION is what
@@ -85,9 +92,7 @@ static int enable_cap(const struct fl_kvm_vm *kvm, uint32_t cap, uint64_t arg)
  */
 static void go_strict(struct fl_kvm_vm *kvm)
 {
-	int allowed = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_DISABLE_EXITS);
-
-	kvm->strict = allowed > 0 && ((unsigned int)allowed & KVM_X86_DISABLE_EXITS_HLT) &&
+	kvm->strict = fl_kvm_can_be_strict(kvm->vm_fd) &&
 		      enable_cap(kvm, KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_HLT) == 0;
 }
 
@@ -126,7 +131,7 @@ static int add_irqchip(const struct fl_kvm_vm *kvm, struct fl_diag *diag)
 	return 0;
 }
 
-static int set_up(struct fl_kvm_vm *kvm, struct fl_diag *diag)
+static int set_up(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
 {
 	int len = ioctl(kvm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	int result;
@@ -142,7 +147,8 @@ static int set_up(struct fl_kvm_vm *kvm, struct fl_diag *diag)
 	result = require_extensions(kvm, diag);
 	if (result)
 		return result;
-	go_strict(kvm);
+	if (want_strict)
+		go_strict(kvm);
 	kvm->can_annotate = has_extension(kvm, FL_KVM_CAP_MEMORY_FAULT_INFO);
 	result = fl_cpuid_phys_bits(kvm->kvm_fd, &kvm->phys_bits, diag);
 	if (!result)
@@ -152,7 +158,7 @@ static int set_up(struct fl_kvm_vm *kvm, struct fl_diag *diag)
 	return result;
 }
 
-int fl_kvm_vm_init(struct fl_kvm_vm *kvm, struct fl_diag *diag)
+int fl_kvm_vm_init(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
 {
 	int result;
 
@@ -161,7 +167,7 @@ int fl_kvm_vm_init(struct fl_kvm_vm *kvm, struct fl_diag *diag)
 	if (result < 0)
 		return result;
 	kvm->kvm_fd = result;
-	result = set_up(kvm, diag);
+	result = set_up(kvm, want_strict, diag);
 	if (result)
 		fl_kvm_vm_fini(kvm);
 	return result;

@@ -14,6 +14,7 @@
 
 #include "fl_log.h"
 #include "mmu_backing/gpa_map.h"
+#include "mmu_backing/guest_ram.h"
 #include "vcpu/kvm_vm.h"
 
 enum fl_vcpu_end {
@@ -27,6 +28,8 @@ struct fl_vcpu_ops {
 	void (*pio)(void *arg, uint16_t port, bool write, void *data, uint32_t size, uint32_t count);
 	/* an access outside all regions; read: data is filled */
 	void (*mmio)(void *arg, uint64_t gpa, bool write, void *data, uint32_t len);
+	/* the region's policy says FL_ACTION_ASK; may be NULL; fault and its strings live during the call */
+	enum fl_action (*ask)(void *arg, const struct fl_fault *fault);
 	/* one finished report; fault and its strings live during the call */
 	void (*fault)(void *arg, const struct fl_fault *fault);
 	/* the vCPU has stopped running for good, by itself (not by fl_vcpu_stop) */
@@ -39,9 +42,10 @@ struct fl_vcpu_env {
 	const struct fl_gpa_map *map;
 	const struct fl_log *log;
 	struct fl_vcpu_ops ops;
-	int kick_signal;	/* blocked in vCPU threads outside KVM_RUN (KVM_SET_SIGNAL_MASK) */
-	bool offer_pvpf;	/* announce PVPF in CPUID */
+	int kick_signal; /* blocked in vCPU threads outside KVM_RUN (KVM_SET_SIGNAL_MASK) */
+	bool offer_pvpf; /* announce PVPF in CPUID */
 	unsigned int vcpu_count;
+	struct fl_guest_ram *ram;     /* behind the map's RAM regions, for substitutes; NULL: RAM has none */
 	_Atomic uint64_t fault_count; /* ids are given from here, first id 1 */
 };
 
@@ -61,8 +65,7 @@ struct fl_vcpu_entry {
 	uint64_t rip, rsp, rsi, rflags, cr3;
 	uint64_t gdt_gpa; /* 4 KiB of RAM for GDT (boot protocol selectors 0x10 code, 0x18 data) */
 };
-FL_CHECKED_RESULT int fl_vcpu_set_entry(struct fl_vcpu *vcpu, const struct fl_vcpu_entry *entry,
-					struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_vcpu_set_entry(struct fl_vcpu *vcpu, const struct fl_vcpu_entry *entry, struct fl_diag *diag);
 
 FL_CHECKED_RESULT int fl_vcpu_start(struct fl_vcpu *vcpu, struct fl_diag *diag);
 void fl_vcpu_request_stop(struct fl_vcpu *vcpu); /* asks and kicks; does not wait; any thread */

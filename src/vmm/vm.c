@@ -58,7 +58,7 @@ int fl_vm_new(const struct fl_vm_opts *opts, struct fl_vm **out, struct fl_diag 
 	snprintf(vm->log.prefix, sizeof(vm->log.prefix), "vm=%.24s ", vm->config.name);
 	ret = init_sync(vm, diag);
 	if (!ret)
-		ret = fl_kvm_vm_init(&vm->kvm, diag);
+		ret = fl_kvm_vm_init(&vm->kvm, true, diag);
 	fl_serial_init(&vm->serial, vm->kvm.vm_fd, vm->config.opts.console, vm->config.opts.arg);
 	if (ret) {
 		fl_vm_free(vm);

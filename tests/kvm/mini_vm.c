@@ -213,7 +213,7 @@ struct mini_vm *mini_new(unsigned int count, struct fl_policy policy)
 	pthread_cond_init(&vm->changed, NULL);
 	vm->count = count;
 	vm->log = (struct fl_log){.sink = on_log, .level = FL_LOG_WARN};
-	if (fl_kvm_vm_init(&vm->kvm, &diag))
+	if (fl_kvm_vm_init(&vm->kvm, true, &diag))
 		fail_msg("%s", diag.text);
 	assert_int_equal(fl_guest_ram_init(&vm->ram, MINI_RAM_LEN, &diag), 0);
 	make_window(vm, policy);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch: follows the lengths of files by inotify (IN_MODIFY, which truncation, growth and writes raise, on the inode:
+ * renames and unlinking do not matter), and tells the windows that map them: fl_window_follow_file().
+ *
+ * One per VM, with a loop thread of its own. Bursts of events are taken together: each file is looked at once a round.
+ * Blind to what other machines do to network file systems, and to everything but lengths: the vCPUs' watchdog
+ * (vcpu/watchdog.h) is for those.
+ *
+ * Locks: the window's may be held when add and remove are called; the watch's own is taken inside it, and never held
+ * while a window is called.
+ */
+#ifndef FL_WATCH_H
+#define FL_WATCH_H
+
+#include "fl_log.h"
+#include "mmu_backing/backing.h"
+#include "mmu_backing/window.h"
+
+struct fl_watch;
+
+/* -EMFILE, -ENOSPC and the like when the limits of inotify (/proc/sys/fs/inotify) are used up: diag names them. */
+FL_CHECKED_RESULT int fl_watch_new(const struct fl_log *log, struct fl_watch **watch, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_watch_start(struct fl_watch *watch, struct fl_diag *diag);
+void fl_watch_stop(struct fl_watch *watch); /* idempotent; no window is called afterwards */
+void fl_watch_free(struct fl_watch *watch); /* NULL allowed; no window follows a file any more */
+
+/*
+ * window maps backing's file from now on (one call a range or page, counted), or has stopped mapping one. Add first,
+ * then look at the file's length: what happens in between is an event. -ENOSPC: no inotify watch is left.
+ */
+FL_CHECKED_RESULT int fl_watch_add(struct fl_watch *watch, struct fl_window *window, struct fl_backing *backing);
+void fl_watch_remove(struct fl_watch *watch, struct fl_window *window, dev_t dev, ino_t ino);
+
+struct fl_watch_stats {
+	uint64_t files;	 /* followed now */
+	uint64_t events; /* read from inotify */
+	uint64_t looks;	 /* at a file's length */
+};
+void fl_watch_get_stats(struct fl_watch *watch, struct fl_watch_stats *stats);
+
+#endif

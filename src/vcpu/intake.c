@@ -45,6 +45,12 @@ static void take_mceerr(const struct fl_run_return *ret, const struct fl_gpa_map
 	}
 }
 
+static void take_stall(struct fl_intake *in)
+{
+	in->kind = FL_INTAKE_FAULT;
+	in->shape = FL_SHAPE_STALL;
+}
+
 static void take_mmio(const struct kvm_run *run, const struct fl_gpa_map *map, struct fl_intake *in)
 {
 	bool mapped = is_mapped(map, run->mmio.phys_addr);
@@ -122,6 +128,8 @@ void fl_intake(const struct fl_run_return *ret, const struct fl_gpa_map *map, st
 		take_memory_fault(ret, map, in);
 	else if (ret->mceerr)
 		take_mceerr(ret, map, in);
+	else if (ret->error == EINTR && ret->stalled)
+		take_stall(in);
 	else if (ret->error == EINTR || ret->error == EAGAIN)
 		in->kind = FL_INTAKE_INTR; /* EAGAIN: a waiting AP got its INIT (kvm_arch_vcpu_ioctl_run) */
 	else if (ret->error == 0)
@@ -130,7 +138,7 @@ void fl_intake(const struct fl_run_return *ret, const struct fl_gpa_map *map, st
 
 const char *fl_shape_name(enum fl_shape shape)
 {
-	static const char *const names[] = {"efault", "annotated", "mmio", "mceerr", "emulation"};
+	static const char *const names[] = {"efault", "annotated", "mmio", "mceerr", "emulation", "stall"};
 
 	return (unsigned int)shape < FL_ARRAY_SIZE(names) ? names[shape] : "?";
 }

@@ -17,6 +17,7 @@ struct fl_run_return {
 	uint32_t run_len;	    /* bytes mapped at run */
 	bool mceerr;		    /* a SIGBUS with BUS_MCEERR_AR was waiting for this thread ... */
 	const void *mceerr_address; /* ... about this host address */
+	bool stalled;		    /* the watchdog made it come back, and it has not moved for a while */
 };
 
 enum fl_intake_kind {
@@ -37,6 +38,7 @@ enum fl_shape {
 	FL_SHAPE_MMIO,	    /* KVM emulated the instruction: names byte and direction; half done */
 	FL_SHAPE_MCEERR,    /* BUS_MCEERR_AR: names the host page */
 	FL_SHAPE_EMULATION, /* KVM's emulator gave up: perhaps because it could not fetch the instruction */
+	FL_SHAPE_STALL,	    /* nothing came: the watchdog suspects that KVM tries again for ever */
 };
 
 struct fl_intake {

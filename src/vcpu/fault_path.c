@@ -142,6 +142,15 @@ static enum fl_step let_event_finish(struct fl_fault_case *c, struct fl_ending *
 	return stop(c, ending);
 }
 
+/*
+ * Where the host's mapping itself forbids the access KVM fails at once (hva_to_pfn(), vma_is_valid()): the vCPU does not
+ * hang on that page, whatever it hangs on. The guest may not even get that far, when its own tables forbid it, too.
+ */
+static bool can_stall(const struct fl_finding *finding)
+{
+	return finding->cause != FL_CAUSE_UNMAPPED && finding->cause != FL_CAUSE_NOT_PERMITTED;
+}
+
 static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *ending)
 {
 	char line[LINE_ROOM];
@@ -161,6 +170,8 @@ static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *endi
 	if (c->in->shape == FL_SHAPE_STALL && c->located != FL_LOCATE_BAD)
 		return FL_STEP_CONTINUE;
 	classify(c);
+	if (c->in->shape == FL_SHAPE_STALL && !can_stall(&c->finding))
+		return FL_STEP_CONTINUE;
 	if (c->finding.verdict == FL_VERDICT_RETRY)
 		return retry(c, ending);
 	decide(c);

@@ -41,6 +41,19 @@ static void take_signals(struct fl_vcpu *vcpu, struct fl_run_return *ret)
 	}
 }
 
+/*
+ * The watchdog asked. A wrong suspicion costs what is done here. Registers that cannot be read are no reason to end:
+ * whatever is wrong shows in KVM_RUN, too.
+ */
+static void look(struct fl_vcpu *vcpu, struct fl_run_return *ret)
+{
+	struct kvm_regs regs;
+
+	if (!atomic_exchange(&vcpu->look, false) || ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0)
+		return;
+	ret->stalled = fl_stall_look(&vcpu->last_look, &regs, atomic_load(&vcpu->look_unresolved));
+}
+
 static void run_once(struct fl_vcpu *vcpu, struct fl_run_return *ret)
 {
 	*ret = (struct fl_run_return){.run = vcpu->run, .run_len = vcpu->env->kvm->vcpu_mmap_len};
@@ -48,8 +61,10 @@ static void run_once(struct fl_vcpu *vcpu, struct fl_run_return *ret)
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
 		ret->error = errno;
-	if (ret->error == EINTR)
+	if (ret->error == EINTR) {
 		take_signals(vcpu, ret);
+		look(vcpu, ret);
+	}
 }
 
 int fl_run_complete(struct fl_vcpu *vcpu)

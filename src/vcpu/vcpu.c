@@ -257,9 +257,9 @@ int fl_vcpu_start(struct fl_vcpu *vcpu, struct fl_diag *diag)
 }
 
 /* The flag first: a kick that comes before KVM_RUN stays pending and makes it return at once. */
-static void kick(struct fl_vcpu *vcpu)
+static void kick(struct fl_vcpu *vcpu, atomic_bool *flag)
 {
-	atomic_store(&vcpu->stop, true);
+	atomic_store(flag, true);
 	if (vcpu->started && !vcpu->joining)
 		pthread_kill(vcpu->thread, vcpu->env->kick_signal);
 }
@@ -267,13 +267,20 @@ static void kick(struct fl_vcpu *vcpu)
 void fl_vcpu_request_stop(struct fl_vcpu *vcpu)
 {
 	FL_LOCKED(&vcpu->lock);
-	kick(vcpu);
+	kick(vcpu, &vcpu->stop);
+}
+
+void fl_vcpu_ask_to_look(struct fl_vcpu *vcpu, int64_t unresolved)
+{
+	FL_LOCKED(&vcpu->lock);
+	atomic_store(&vcpu->look_unresolved, unresolved);
+	kick(vcpu, &vcpu->look);
 }
 
 static bool begin_join(struct fl_vcpu *vcpu)
 {
 	FL_LOCKED(&vcpu->lock);
-	kick(vcpu);
+	kick(vcpu, &vcpu->stop);
 	if (!vcpu->started || vcpu->joining)
 		return false;
 	vcpu->joining = true;

@@ -7,6 +7,7 @@
 
 #include "vcpu/intake.h"
 #include "vcpu/pvpf.h"
+#include "vcpu/stall.h"
 #include "vcpu/vcpu.h"
 
 /* How often one instruction has come back in a row without anything being delivered. */
@@ -22,6 +23,8 @@ struct fl_vcpu {
 	int fd;
 	struct kvm_run *run;
 	atomic_bool stop;
+	atomic_bool look;		 /* the watchdog asks; set last */
+	_Atomic int64_t look_unresolved; /* fl_kvm_stats_unresolved() when it asked */
 
 	pthread_mutex_t lock; /* guards the next two and that `thread` may be signalled */
 	bool started;
@@ -32,6 +35,7 @@ struct fl_vcpu {
 	struct fl_pvpf pvpf;
 	struct fl_repeat healthy; /* the located page was healthy: retried */
 	struct fl_repeat busy;	  /* an event was being delivered: let it finish first */
+	struct fl_look last_look;
 	struct fl_log_limit fault_lines;
 	struct fl_log_limit odd_lines;
 };
@@ -47,6 +51,9 @@ enum fl_step { FL_STEP_CONTINUE, FL_STEP_ENDED };
 /* Returns FL_STEP_ENDED with the ending filled. */
 enum fl_step fl_ending(struct fl_ending *ending, enum fl_vcpu_end end, int error, const char *format, ...)
 	FL_PRINTF(4, 5);
+
+/* vcpu.c: makes the vCPU leave KVM_RUN and look whether it stands still; does not wait; any thread. */
+void fl_vcpu_ask_to_look(struct fl_vcpu *vcpu, int64_t unresolved);
 
 /* run_loop.c: the thread's body; returns when the vCPU is done or asked to stop. */
 void fl_run_loop(struct fl_vcpu *vcpu);

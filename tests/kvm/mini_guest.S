@@ -257,5 +257,23 @@ exception:
 1:	pause
 	jmp 1b
 
+	/* the tightest loop there is */
+	program still
+	jmp mini_still
+
+	/* CPL 0 */
+	program halt
+1:	hlt
+	jmp 1b
+
+	/* CPL 0: one exit after the other, until MINI_STOP */
+	program exits
+	mov %gs:MINI_INDEX, %rax
+1:	out %al, $MINI_PORT_READY
+	mov %gs:MINI_STOP, %rcx
+	test %rcx, %rcx
+	jz 1b
+	jmp mini_done
+
 mini_guest_end:
 	.section .note.GNU-stack, "", @progbits

@@ -205,6 +205,11 @@ static void make_window(struct mini_vm *vm, struct fl_policy policy)
 
 struct mini_vm *mini_new(unsigned int count, struct fl_policy policy)
 {
+	return mini_new_mode(count, policy, false);
+}
+
+struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool watch_mode)
+{
 	struct mini_vm *vm = calloc(1, sizeof(*vm));
 	struct fl_diag diag = {0};
 
@@ -213,7 +218,7 @@ struct mini_vm *mini_new(unsigned int count, struct fl_policy policy)
 	pthread_cond_init(&vm->changed, NULL);
 	vm->count = count;
 	vm->log = (struct fl_log){.sink = on_log, .level = FL_LOG_WARN};
-	if (fl_kvm_vm_init(&vm->kvm, true, &diag))
+	if (fl_kvm_vm_init(&vm->kvm, !watch_mode, &diag))
 		fail_msg("%s", diag.text);
 	assert_int_equal(fl_guest_ram_init(&vm->ram, MINI_RAM_LEN, &diag), 0);
 	make_window(vm, policy);
@@ -235,7 +240,7 @@ struct mini_vm *mini_new(unsigned int count, struct fl_policy policy)
 
 static void say_shapes(const struct mini_vm *vm)
 {
-	static const char *const shapes[] = {"efault", "annotated", "mmio", "mceerr", "emulation"};
+	static const char *const shapes[] = {"efault", "annotated", "mmio", "mceerr", "emulation", "stall"};
 
 	for (size_t s = 0; s < FL_ARRAY_SIZE(shapes); s++) {
 		unsigned int count = 0;

@@ -66,12 +66,15 @@ struct mini_start {
 extern const uint8_t mini_guest_start[], mini_guest_end[], mini_stubs[], mini_interrupt_stub[], mini_done[],
 	mini_finish[], mini_read[], mini_write[], mini_atomic[], mini_fetch[], mini_push[], mini_push_insn[],
 	mini_call[], mini_call_insn[], mini_rep_movsb[], mini_rep_stosl[], mini_movsq[], mini_read_loop[],
-	mini_bad_stack[], mini_idle[], mini_ipi[], mini_wrmsr_rdmsr[], mini_spin[];
+	mini_bad_stack[], mini_idle[], mini_ipi[], mini_wrmsr_rdmsr[], mini_spin[], mini_still[],
+	mini_halt[], mini_exits[];
 
 #define MINI_FILE_LEN 0x200000
 
 /* A VM with count vCPUs whose window maps a file of MINI_FILE_LEN bytes; byte n holds mini_pattern(n). */
 struct mini_vm *mini_new(unsigned int count, struct fl_policy policy);
+/* watch_mode: HLT exits stay on, and a lost page may hang a vCPU. */
+struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool watch_mode);
 void mini_free(struct mini_vm *vm);
 uint8_t mini_pattern(uint64_t offset);
 uint64_t mini_pattern64(uint64_t offset);

@@ -238,6 +238,30 @@ static void test_emulation_failure(void **state)
 	free(run);
 }
 
+/* The watchdog's suspicion counts only where KVM said nothing itself. */
+static void test_stall(void **state)
+{
+	struct kvm_run *run = new_run(KVM_EXIT_INTR);
+	struct fl_run_return ret = {.error = EINTR, .run = run, .run_len = RUN_LEN, .stalled = true};
+	struct fl_intake in;
+
+	(void)state;
+	fl_intake(&ret, &map, &in);
+	assert_int_equal(in.kind, FL_INTAKE_FAULT);
+	assert_int_equal(in.shape, FL_SHAPE_STALL);
+	assert_false(in.gpa_valid);
+	ret.mceerr = true;
+	ret.mceerr_address = (void *)(RAM_HVA + 0x5000);
+	fl_intake(&ret, &map, &in);
+	assert_int_equal(in.shape, FL_SHAPE_MCEERR);
+	assert_int_equal(in.gpa, 0x5000);
+	run->exit_reason = 0;
+	ret = (struct fl_run_return){.error = EFAULT, .run = run, .run_len = RUN_LEN, .stalled = true};
+	fl_intake(&ret, &map, &in);
+	assert_int_equal(in.shape, FL_SHAPE_EFAULT);
+	free(run);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -245,6 +269,7 @@ static void test_names(void **state)
 	assert_string_equal(fl_shape_name(FL_SHAPE_MMIO), "mmio");
 	assert_string_equal(fl_shape_name(FL_SHAPE_ANNOTATED), "annotated");
 	assert_string_equal(fl_shape_name(FL_SHAPE_MCEERR), "mceerr");
+	assert_string_equal(fl_shape_name(FL_SHAPE_STALL), "stall");
 	assert_string_equal(fl_shape_name((enum fl_shape)77), "?");
 }
 
@@ -253,7 +278,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_hwpoison),    cmocka_unit_test(test_mmio),
 	cmocka_unit_test(test_io),	    cmocka_unit_test(test_msr),
 	cmocka_unit_test(test_the_rest),    cmocka_unit_test(test_emulation_failure),
-	cmocka_unit_test(test_names),
+	cmocka_unit_test(test_stall),	    cmocka_unit_test(test_names),
 };
 
 FL_TEST_MAIN(30, tests)

@@ -132,7 +132,7 @@ static int add_topology(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *fac
 	return result;
 }
 
-static int add_pvpf(struct fl_cpuid *cpuid)
+static int add_pvpf(struct fl_cpuid *cpuid, bool strict)
 {
 	const struct kvm_cpuid_entry2 signature = {
 		.function = PVPF_HOST_CPUID_BASE,
@@ -144,7 +144,8 @@ static int add_pvpf(struct fl_cpuid *cpuid)
 	const struct kvm_cpuid_entry2 features = {
 		.function = PVPF_HOST_CPUID_BASE + 1,
 		.eax = PVPF_ABI_VERSION,
-		.ebx = PVPF_FEAT_ERRORS | PVPF_FEAT_GVA | PVPF_FEAT_IDLE,
+		/* where HLT exits, it sleeps by itself, and in the kernel */
+		.ebx = PVPF_FEAT_ERRORS | PVPF_FEAT_GVA | (strict ? PVPF_FEAT_IDLE : 0),
 		.ecx = PVPF_HOST_MSR_BASE,
 		.edx = PVPF_HOST_VECTOR | PVPF_RECORDS << 8,
 	};
@@ -168,6 +169,12 @@ static void shape_entry(struct kvm_cpuid_entry2 *leaf, const struct fl_cpuid_fac
 		shape_amd(leaf, facts);
 		break;
 	case KVM_CPUID_FEATURES:
+		/*
+		 * In both modes: a guest that enables async page faults lets KVM queue one where HLT does not exit, too
+		 * (kvm_can_do_async_pf()), and then even strict mode never sees the failure. The guest gets a "not
+		 * present" that is followed by a "ready" which is not true, and so on: it would put the process to
+		 * sleep in between, out of the watchdog's sight.
+		 */
 		leaf->eax &= ~ASYNC_PF_BITS;
 		/* paravirtual spinlocks sleep by HLT, which would not sleep */
 		if (facts->strict)
@@ -189,7 +196,7 @@ int fl_cpuid_shape(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *facts)
 	if (basic && basic->eax >= 0xb)
 		result = add_topology(cpuid, facts);
 	if (!result && facts->offer_pvpf)
-		result = add_pvpf(cpuid);
+		result = add_pvpf(cpuid, facts->strict);
 	return result;
 }
 

@@ -59,7 +59,8 @@ enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, stru
 		       (unsigned long long)in->value, vcpu->run->msr.error ? ": refused" : "");
 		break;
 	case PVPF_MSR_IDLE:
-		return idle(vcpu, ending);
+		/* as CPUID says: guest_cpuid.c */
+		return vcpu->env->kvm->strict ? idle(vcpu, ending) : FL_STEP_CONTINUE;
 	}
 	return FL_STEP_CONTINUE;
 }

@@ -63,6 +63,16 @@ static int set_cpuid(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	return 0;
 }
 
+/* What CPUID hides cannot be had: KVM_FEATURE_ASYNC_PF above all (guest_cpuid.c). Linux 5.10. */
+static void enforce_pv_features(struct fl_vcpu *vcpu)
+{
+	struct kvm_enable_cap enable = {.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = {1}};
+
+	if (ioctl(vcpu->fd, KVM_ENABLE_CAP, &enable) < 0)
+		fl_log(vcpu->env->log, FL_LOG_DEBUG, "vCPU %u: KVM_CAP_ENFORCE_PV_FEATURE_CPUID: %s", vcpu->index,
+		       strerror(errno));
+}
+
 /* Everything blocked during KVM_RUN but the kick and SIGBUS (BUS_MCEERR_AR). */
 static int set_signal_mask(struct fl_vcpu *vcpu, struct fl_diag *diag)
 {
@@ -126,8 +136,10 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 		result = set_signal_mask(vcpu, diag);
 	if (!result)
 		result = set_mp_state(vcpu, diag);
-	if (!result)
+	if (!result) {
+		enforce_pv_features(vcpu);
 		set_msrs(vcpu);
+	}
 	return result;
 }
 

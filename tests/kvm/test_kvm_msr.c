@@ -11,7 +11,10 @@
 #define MSR_CTL	       UINT64_C(0x50564600)
 #define MSR_IDLE       (MSR_CTL + 1)
 #define MSR_SUBSTITUTE (MSR_CTL + 2)
-#define AREA	       UINT64_C(0x300100)
+/* asm/kvm_para.h */
+#define MSR_ASYNC_PF_EN	 UINT64_C(0x4b564d02)
+#define MSR_ASYNC_PF_INT UINT64_C(0x4b564d06)
+#define AREA		 UINT64_C(0x300100)
 
 static const struct fl_policy reflect = {{FL_ACTION_REFLECT, FL_ACTION_STOP}};
 
@@ -21,9 +24,9 @@ static void skip_wrmsr(struct mini_vm *vm, unsigned int index)
 }
 
 /* Runs WRMSR and, if that works, RDMSR; true: both did, and *result is what was read. */
-static bool write_and_read(uint64_t msr, uint64_t value, bool offer, uint64_t *result)
+static bool write_and_read_in(bool watch_mode, uint64_t msr, uint64_t value, bool offer, uint64_t *result)
 {
-	struct mini_vm *vm = mini_new(1, reflect);
+	struct mini_vm *vm = mini_new_mode(1, reflect, watch_mode);
 	struct mini_start start = {
 		.program = mini_wrmsr_rdmsr, .rcx = msr, .rax = value & UINT32_MAX, .rdx = value >> 32};
 	bool worked;
@@ -40,6 +43,11 @@ static bool write_and_read(uint64_t msr, uint64_t value, bool offer, uint64_t *r
 	*result = mini_read64(vm, 0, MINI_RESULT) | mini_read64(vm, 0, MINI_RESULT + 32) << 32;
 	mini_free(vm);
 	return worked;
+}
+
+static bool write_and_read(uint64_t msr, uint64_t value, bool offer, uint64_t *result)
+{
+	return write_and_read_in(false, msr, value, offer, result);
 }
 
 static void test_good_values(void **state)
@@ -81,6 +89,29 @@ static void test_other_msrs(void **state)
 	assert_false(write_and_read(MSR_SUBSTITUTE, 0x40005, true, &read));
 	assert_false(write_and_read(MSR_CTL, AREA | 1, false, &read));
 	assert_false(write_and_read(MSR_IDLE, 0, false, &read));
+}
+
+/* Where HLT exits, there is no idle exit; the rest is the same. */
+static void test_watch_mode(void **state)
+{
+	uint64_t read;
+
+	(void)state;
+	assert_false(write_and_read_in(true, MSR_IDLE, 0, true, &read));
+	assert_true(write_and_read_in(true, MSR_CTL, AREA | 1, true, &read));
+	assert_int_equal(read, AREA | 1);
+}
+
+/* CPUID hides async page faults, and a guest that tries all the same does not get them: it would hang itself. */
+static void test_no_async_page_faults(void **state)
+{
+	uint64_t read;
+
+	(void)state;
+	for (unsigned int watch_mode = 0; watch_mode < 2; watch_mode++) {
+		assert_false(write_and_read_in(watch_mode, MSR_ASYNC_PF_INT, MINI_TIMER_VECTOR, true, &read));
+		assert_false(write_and_read_in(watch_mode, MSR_ASYNC_PF_EN, 0x300000 | 1, true, &read));
+	}
 }
 
 static double seconds(clockid_t clock)
@@ -169,10 +200,11 @@ static void test_stop_while_idle(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_good_values),	cmocka_unit_test(test_bad_values),
-	cmocka_unit_test(test_other_msrs),	cmocka_unit_test(test_idle_until_timer),
-	cmocka_unit_test(test_no_lost_wakeup),	cmocka_unit_test(test_idle_until_ipi),
-	cmocka_unit_test(test_stop_while_idle),
+	cmocka_unit_test(test_good_values),	     cmocka_unit_test(test_bad_values),
+	cmocka_unit_test(test_other_msrs),	     cmocka_unit_test(test_idle_until_timer),
+	cmocka_unit_test(test_no_lost_wakeup),	     cmocka_unit_test(test_idle_until_ipi),
+	cmocka_unit_test(test_stop_while_idle),	     cmocka_unit_test(test_watch_mode),
+	cmocka_unit_test(test_no_async_page_faults),
 };
 
 FL_TEST_MAIN(100, tests)

@@ -155,6 +155,19 @@ static void test_pvpf_block(void **state)
 	free(cpuid);
 }
 
+/* HLT sleeps: no other way to idle is needed. */
+static void test_pvpf_where_hlt_exits(void **state)
+{
+	struct fl_cpuid *cpuid = host_table();
+	struct fl_cpuid_facts watch = facts;
+
+	(void)state;
+	watch.strict = false;
+	assert_int_equal(fl_cpuid_shape(cpuid, &watch), 0);
+	assert_int_equal(get(cpuid, 0x40000101, 0).ebx, 1 | 2);
+	free(cpuid);
+}
+
 static void test_pvpf_not_offered(void **state)
 {
 	struct fl_cpuid *cpuid = host_table();
@@ -186,6 +199,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_leaf1),
 	cmocka_unit_test(test_topology),
 	cmocka_unit_test(test_pvpf_block),
+	cmocka_unit_test(test_pvpf_where_hlt_exits),
 	cmocka_unit_test(test_pvpf_not_offered),
 	cmocka_unit_test(test_full_table),
 };

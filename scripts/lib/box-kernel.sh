@@ -7,8 +7,24 @@ box_package_of() {
 	case "$1" in
 	6.12) printf 'linux-image-6.12-cloud-amd64\n' ;;
 	6.1) printf 'linux-image-cloud-amd64\n' ;;
-	*) die "unknown host kernel $1: there are 6.12 and 6.1" ;;
+	*) die "unknown host kernel $1: there are 6.12, 6.1 and 6.12-patched" ;;
 	esac
+}
+
+# stock_kernel_of NAME: the kernel that is booted; it differs from NAME where only KVM's modules are our own
+stock_kernel_of() {
+	printf '%s\n' "${1%-patched}"
+}
+
+# ensure_box_kernel NAME: unpacks the kernel NAME below the cache unless it is there. The caller must not hold
+# the box's lock.
+ensure_box_kernel() {
+	[ ! -e "$cache/box/$1" ] || return 0
+	(
+		hold_lock "$cache/box/lock" "preparing the box"
+		mkdir -p "$cache/logs"
+		[ -e "$cache/box/$1" ] || prepare_box_kernel "$1" "$cache/box/$1"
+	)
 }
 
 # prepare_box_kernel NAME DIR: DIR/vmlinux, DIR/modules/*.ko in load order, DIR/root with the whole package
@@ -85,13 +101,19 @@ build_box_programs() {
 	mv -T "$dir.tmp" "$dir"
 }
 
-# build_initramfs KERNEL-DIR BOX-INIT FILE: not compressed, because the box would have to undo that
+# build_initramfs KERNEL-DIR BOX-INIT FILE [MODULE-DIR]: not compressed, because the box would have to undo that.
+# Modules in MODULE-DIR replace those of the kernel.
 build_initramfs() {
-	local kernel=$1 init=$2 to=$3 tree
+	local kernel=$1 init=$2 to=$3 own=${4:-} tree m target
 	tree=$(mktemp -d "$to.tree.XXXXXX")
 	mkdir "$tree/dev" "$tree/new" "$tree/raw" "$tree/modules"
 	cp "$init" "$tree/init"
 	cp "$kernel"/modules/*.ko "$tree/modules/"
+	for m in ${own:+"$own"/*.ko}; do
+		target=${m##*/}
+		target=$(compgen -G "$tree/modules/*-${target//-/_}") || die "the kernel in $kernel does not load ${m##*/}"
+		cp "$m" "$target"
+	done
 	(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc --reproducible -R 0:0) >"$to.tmp"
 	rm -rf "$tree"
 	mv "$to.tmp" "$to"

@@ -45,12 +45,12 @@ known_to_apt() {
 	[[ $policy == *"Candidate: "[!\(]* ]]
 }
 
-# unpack_package PACKAGE DIR: DIR gets the package's files, and a file .package with its name and version.
+# unpack_package PACKAGE[=VERSION] DIR: DIR gets the package's files, and a file .package with its name and version.
 # Nothing is installed: a kernel package would otherwise rewrite the machine's boot files.
 unpack_package() {
 	local package=$1 dir=$2 tmp
-	known_to_apt "$package" || apt_update_once
-	known_to_apt "$package" || die "apt knows no package $package; this needs Debian 12 with its security archive among the apt sources"
+	known_to_apt "${package%%=*}" || apt_update_once
+	known_to_apt "${package%%=*}" || die "apt knows no package $package; this needs Debian 12 with its security archive among the apt sources"
 	mkdir -p "$(dirname "$dir")"
 	tmp=$(mktemp -d "$dir.tmp.XXXXXX")
 	chmod 755 "$tmp"
@@ -61,7 +61,7 @@ unpack_package() {
 		local sandbox=()
 		[ "$(id -u)" -ne 0 ] || sandbox=(-o APT::Sandbox::User=root)
 		cd deb
-		step "fetching $package" "$cache/logs/fetch-$package.log" "Check the network, or run 'apt-get update'." \
+		step "fetching $package" "$cache/logs/fetch-${package%%=*}.log" "Check the network, or run 'apt-get update'." \
 			apt-get -q "${sandbox[@]}" download "$package"
 		dpkg-deb -x ./*.deb ../files
 		# shellcheck disable=SC2016  # dpkg-deb's own placeholders

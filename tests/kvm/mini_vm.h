@@ -43,6 +43,7 @@ struct mini_vm {
 
 	/* called on the vCPU's thread while the guest's exception handler waits; may be NULL */
 	void (*on_exception)(struct mini_vm *vm, unsigned int index);
+	void *arg; /* for on_exception */
 
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t changed;

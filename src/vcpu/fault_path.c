@@ -63,9 +63,6 @@ static void classify(struct fl_fault_case *c)
 	}
 	fl_probe_page(c->vcpu->env->map, c->location.gpa, c->location.access == FL_ACCESS_WRITE, &c->probe);
 	c->finding = fl_classify(&c->probe, c->location.gpa, c->location.access);
-	/* the host's memory is bad even if a fresh page would come in now: the guest lost what was there */
-	if (c->in->shape == FL_SHAPE_MCEERR && c->finding.verdict == FL_VERDICT_BAD)
-		c->finding.cause = FL_CAUSE_MEMORY_FAILURE;
 }
 
 /* A byte nobody could find lies in one of the windows: the guest may have it only if all of them would give it. */

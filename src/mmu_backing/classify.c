@@ -20,11 +20,21 @@ static bool page_is_past_end(const struct fl_probe *probe)
  * EFAULT: the fault handler said SIGBUS. Space can be what lacks for a load too: tmpfs allocates a
  * hole's page then (shmem_fault), though read(2) of the hole succeeds.
  */
-static enum fl_cause cause_of_sigbus(const struct fl_probe *probe, bool page_was_readable)
+static enum fl_cause cause_of_sigbus(const struct fl_probe *probe)
 {
-	if (!probe->has_file)
+	/* a file that cannot even be asked: its server is gone (ENOTCONN), or it is itself (ESTALE) */
+	if (!probe->has_file || probe->file_error)
+		return probe->file_error ? FL_CAUSE_IO_ERROR : FL_CAUSE_UNKNOWN;
+	switch (probe->space_error) {
+	case 0:
+	case EOPNOTSUPP:
 		return FL_CAUSE_UNKNOWN;
-	return page_was_readable || probe->file_error == 0 ? FL_CAUSE_NO_SPACE : FL_CAUSE_IO_ERROR;
+	case ENOSPC:
+	case EDQUOT:
+		return FL_CAUSE_NO_SPACE;
+	default:
+		return FL_CAUSE_IO_ERROR;
+	}
 }
 
 static struct fl_finding classify_window(const struct fl_probe *probe, int error, bool page_was_readable)
@@ -36,7 +46,7 @@ static struct fl_finding classify_window(const struct fl_probe *probe, int error
 	if (error == EINVAL && page_was_readable && probe->view.state == FL_RANGE_MAPPED_RO)
 		return bad(FL_CAUSE_NOT_PERMITTED);
 	if (error == EFAULT)
-		return bad(cause_of_sigbus(probe, page_was_readable));
+		return bad(cause_of_sigbus(probe));
 	return bad(FL_CAUSE_UNKNOWN);
 }
 

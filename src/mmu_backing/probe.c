@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mmu_backing/fault_site.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #ifndef MADV_POPULATE_READ /* Linux 5.14 */
 #define MADV_POPULATE_READ  22
@@ -29,27 +31,82 @@ static int populate(uint8_t *page, int advice)
 	return error;
 }
 
-static bool file_len_of(const struct fl_backing *backing, uint64_t *len)
+struct file_facts {
+	int error; /* of fstat */
+	uint64_t len;
+};
+
+static struct file_facts ask_file(const struct fl_backing *backing)
 {
 	struct stat st;
 
-	if (!backing || fstat(backing->fd, &st) < 0)
-		return false;
-	*len = (uint64_t)st.st_size;
-	return true;
+	if (!backing)
+		return (struct file_facts){0};
+	if (fstat(backing->fd, &st) < 0)
+		return (struct file_facts){.error = errno};
+	return (struct file_facts){.len = (uint64_t)st.st_size};
+}
+
+static int read_error_of(const struct fl_backing *backing, uint64_t page_offset)
+{
+	char byte;
+
+	return pread(backing->fd, &byte, 1, (off_t)page_offset) < 0 ? errno : 0;
+}
+
+static bool is_full(const struct fl_backing *backing)
+{
+	struct statvfs vfs;
+
+	return fstatvfs(backing->fd, &vfs) == 0 && vfs.f_blocks && !vfs.f_bfree;
+}
+
+/*
+ * The file can be read and the page cannot be had: is it the room for it? fallocate(2) does what the
+ * guest's store would have done, and says why not: no space, a quota, a file system that was shut down. A load
+ * should leave no trace, so a look at the free space goes first there. EOPNOTSUPP: it cannot be told.
+ */
+static int space_error_of(const struct fl_backing *backing, uint64_t page_offset, bool write)
+{
+	bool full = is_full(backing);
+	int result;
+
+	if (full && !write)
+		return ENOSPC;
+	if (backing->writable) {
+		do {
+			result = fallocate(backing->fd, FALLOC_FL_KEEP_SIZE, (off_t)page_offset, (off_t)FL_PAGE_LEN);
+		} while (result < 0 && errno == EINTR);
+		if (result == 0)
+			return 0;
+		if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM && errno != ETXTBSY)
+			return errno;
+	}
+	return full ? ENOSPC : EOPNOTSUPP;
 }
 
 static void probe_memory(struct fl_probe *probe, uint8_t *page, bool write)
 {
-	off_t page_offset = (off_t)fl_align_down(probe->view.file_offset, FL_PAGE_LEN);
-	char byte;
-
 	probe->read_error = populate(page, MADV_POPULATE_READ);
 	if (write)
 		probe->write_error = populate(page, MADV_POPULATE_WRITE);
-	if (probe->read_error == EFAULT && probe->view.backing &&
-	    pread(probe->view.backing->fd, &byte, 1, page_offset) < 0)
-		probe->file_error = errno;
+}
+
+/* Why could the page not be had? */
+static void probe_file(struct fl_probe *probe, const struct file_facts *file, bool write)
+{
+	const struct fl_backing *backing = probe->view.backing;
+	uint64_t page_offset = fl_align_down(probe->view.file_offset, FL_PAGE_LEN);
+
+	probe->has_file = backing && !file->error;
+	probe->file_len = file->len;
+	probe->file_error = file->error;
+	if (!probe->has_file || file->len <= page_offset)
+		return;
+	if (probe->read_error == EFAULT)
+		probe->file_error = read_error_of(backing, page_offset);
+	if ((probe->read_error == EFAULT && !probe->file_error) || (!probe->read_error && probe->write_error == EFAULT))
+		probe->space_error = space_error_of(backing, page_offset, write);
 }
 
 /*
@@ -59,8 +116,8 @@ static void probe_memory(struct fl_probe *probe, uint8_t *page, bool write)
 static bool gather(const struct fl_region *region, uint64_t offset, bool write, struct fl_probe *probe)
 {
 	uint8_t *page = region->hva + fl_align_down(offset, FL_PAGE_LEN);
+	struct file_facts before, file;
 	struct fl_window_view after;
-	uint64_t len_before = 0;
 	bool steady;
 
 	*probe = (struct fl_probe){.region = region};
@@ -70,11 +127,12 @@ static bool gather(const struct fl_region *region, uint64_t offset, bool write, 
 	}
 	if (!fl_window_look(region->window, offset, &probe->view))
 		probe->view.state = FL_RANGE_BROKEN; /* the region says more than there is */
-	steady = file_len_of(probe->view.backing, &len_before) || !probe->view.backing;
+	before = ask_file(probe->view.backing);
 	probe_memory(probe, page, write);
-	probe->has_file = file_len_of(probe->view.backing, &probe->file_len);
+	file = ask_file(probe->view.backing);
+	probe_file(probe, &file, write);
 	fl_window_look(region->window, offset, &after);
-	steady = steady && after.seq == probe->view.seq && len_before == probe->file_len;
+	steady = after.seq == probe->view.seq && before.error == file.error && before.len == file.len;
 	fl_window_view_put(&after);
 	return steady;
 }
@@ -87,7 +145,8 @@ static bool is_trouble(const struct fl_probe *probe)
 static bool same_facts(const struct fl_probe *a, const struct fl_probe *b)
 {
 	return a->view.seq == b->view.seq && a->read_error == b->read_error && a->write_error == b->write_error &&
-	       a->file_error == b->file_error && a->has_file == b->has_file && a->file_len == b->file_len;
+	       a->file_error == b->file_error && a->space_error == b->space_error && a->has_file == b->has_file &&
+	       a->file_len == b->file_len;
 }
 
 /*

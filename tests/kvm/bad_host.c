@@ -189,7 +189,7 @@ static void node_of(const struct bad_disk *disk, char *path, size_t len)
 		snprintf(path, len, "%s", disk->loop_path);
 }
 
-struct bad_disk *bad_disk_new(uint64_t len, bool mapped)
+struct bad_disk *bad_disk_new(uint64_t len, bool mapped, const char *options)
 {
 	struct bad_disk *disk;
 	char node[64];
@@ -211,7 +211,7 @@ struct bad_disk *bad_disk_new(uint64_t len, bool mapped)
 	node_of(disk, node, sizeof(node));
 	if (run(mkfs) != 0)
 		SKIP_BECAUSE("mkfs.ext4 failed (Debian package e2fsprogs)");
-	disk->dir = mount_at(disk->mount, node, "ext4", NULL);
+	disk->dir = mount_at(disk->mount, node, "ext4", options);
 	return disk;
 }
 

@@ -39,13 +39,14 @@ void bad_host_drop_cache(int fd);
 /* A tmpfs of len bytes; the descriptor of its root. Skips where it may not be mounted. */
 int bad_host_tmpfs(uint64_t len);
 
-/* An ext4 of len bytes on a loop device over memory, with a device mapper table in between if `mapped`. */
+/* An ext4 of len bytes on a loop device over memory, with a device mapper table in between if `mapped`. options: of
+ * mount, or NULL. */
 struct bad_disk {
 	int image, loop, dir;
 	char loop_path[32], mapper_name[32], mount[32];
 	uint64_t sectors;
 };
-struct bad_disk *bad_disk_new(uint64_t len, bool mapped);
+struct bad_disk *bad_disk_new(uint64_t len, bool mapped, const char *options);
 void bad_disk_free(struct bad_disk *disk);
 /* The device answers EIO for the blocks of [offset, offset + len) of fd, until healed. Mapped ones only. */
 void bad_disk_break(struct bad_disk *disk, int fd, uint64_t offset, uint64_t len);

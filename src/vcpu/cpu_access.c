@@ -36,12 +36,8 @@ static bool ask_kvm(const struct fl_vcpu *vcpu, uint64_t linear, uint64_t *gpa)
 static bool translate(void *arg, uint64_t linear, uint64_t *gpa)
 {
 	struct fl_vcpu *vcpu = arg;
-	struct kvm_sregs sregs;
-	enum fl_page_walk walked;
+	enum fl_page_walk walked = fl_page_walk(read_memory, vcpu, &vcpu->sregs, linear, gpa);
 
-	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
-		return false;
-	walked = fl_page_walk(read_memory, vcpu, &sregs, linear, gpa);
 	return walked == FL_PAGE_WALK_NOT_LONG ? ask_kvm(vcpu, linear, gpa) : walked == FL_PAGE_WALK_MAPPED;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step 5 of the way of a fault: the guest takes it as #NP, with a record or without. */
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "vcpu/fault_case.h"
 
@@ -43,7 +42,7 @@ static int inject(struct fl_fault_case *c)
 	/* STI's shadow ends with the instruction that takes the exception */
 	events.interrupt.shadow = 0;
 	events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
-	return ioctl(c->vcpu->fd, KVM_SET_VCPU_EVENTS, &events) < 0 ? -errno : 0;
+	return fl_sync_regs_set_events(c->vcpu, &events);
 }
 
 int fl_deliver(struct fl_fault_case *c)

@@ -35,7 +35,6 @@ struct fl_fault_case {
 
 /* cpu_access.c: the production side of struct fl_locate_ops; arg is the vCPU. */
 struct fl_locate_ops fl_cpu_access(struct fl_vcpu *vcpu);
-uint32_t fl_cpu_xsave_len(void);
 
 /* snapshot.c */
 /* Reads registers and events; -errno of the ioctl. */

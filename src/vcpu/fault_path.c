@@ -44,7 +44,7 @@ static unsigned int repeat(struct fl_repeat *repeat, uint64_t rip)
 static enum fl_locate_result locate(struct fl_fault_case *c)
 {
 	struct fl_locate_ops ops = fl_cpu_access(c->vcpu);
-	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs, .xsave_len = fl_cpu_xsave_len()};
+	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs, .xsave_len = c->vcpu->xsave_len};
 	struct fl_pieces pieces;
 
 	fl_locate_pieces(&ops, &cpu, &pieces);

@@ -180,10 +180,14 @@ void fl_run_loop(struct fl_vcpu *vcpu)
 
 		run_once(vcpu, &ret);
 		fl_intake(&ret, vcpu->env->map, &in);
+		if (in.kind != FL_INTAKE_FAULT)
+			fl_sync_regs_no_fault(vcpu);
 		if (serve(vcpu, &in, &ending) == FL_STEP_ENDED) {
+			fl_sync_regs_flush(vcpu);
 			if (ops->ended)
 				ops->ended(ops->arg, vcpu->index, ending.end, &ending.diag);
 			return;
 		}
 	}
+	fl_sync_regs_flush(vcpu);
 }

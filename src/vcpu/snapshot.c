@@ -11,11 +11,15 @@
 
 int fl_snapshot(struct fl_fault_case *c)
 {
-	int fd = c->vcpu->fd;
+	struct fl_cpu_state state;
+	int result = fl_sync_regs_read(c->vcpu, c->in->shape == FL_SHAPE_MMIO, &state);
 
-	if (ioctl(fd, KVM_GET_REGS, &c->regs) < 0 || ioctl(fd, KVM_GET_SREGS, &c->sregs) < 0 ||
-	    ioctl(fd, KVM_GET_VCPU_EVENTS, &c->events) < 0)
-		return -errno;
+	if (result)
+		return result;
+	c->regs = state.regs;
+	c->sregs = state.sregs;
+	c->events = state.events;
+	c->vcpu->sregs = state.sregs;
 	c->cpl = c->sregs.cr0 & 1 ? c->sregs.ss.dpl : 0;
 	c->undone = true;
 	return 0;
@@ -88,19 +92,15 @@ static int complete(struct fl_fault_case *c)
 /* The emulator writes its registers back, whatever they hold: all that it can reach is restored. */
 static int restore(struct fl_fault_case *c, const struct kvm_xsave *xsave)
 {
+	const struct fl_cpu_state before = {.regs = c->regs, .sregs = c->sregs, .events = c->events};
 	int fd = c->vcpu->fd;
 	struct kvm_xsave xsave_now;
-	struct kvm_sregs sregs_now;
 
-	if (ioctl(fd, KVM_GET_SREGS, &sregs_now) < 0 || ioctl(fd, KVM_GET_XSAVE, &xsave_now) < 0)
-		return -errno;
-	if (memcmp(&sregs_now, &c->sregs, sizeof(sregs_now)) != 0 && ioctl(fd, KVM_SET_SREGS, &c->sregs) < 0)
+	if (ioctl(fd, KVM_GET_XSAVE, &xsave_now) < 0)
 		return -errno;
 	if (memcmp(&xsave_now, xsave, sizeof(xsave_now)) != 0 && ioctl(fd, KVM_SET_XSAVE, xsave) < 0)
 		return -errno;
-	if (ioctl(fd, KVM_SET_REGS, &c->regs) < 0 || ioctl(fd, KVM_SET_VCPU_EVENTS, &c->events) < 0)
-		return -errno;
-	return 0;
+	return fl_sync_regs_restore(c->vcpu, &before);
 }
 
 /* After a store the registers are those of after: find the ones of before. */

@@ -131,6 +131,8 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	if (run == MAP_FAILED)
 		return fl_diag(diag, -errno, "cannot map vCPU %u: %s", vcpu->index, strerror(errno));
 	vcpu->run = run;
+	vcpu->sync_regs = fl_sync_regs_works(vcpu->env->kvm->vm_fd);
+	vcpu->xsave_len = fl_cpu_xsave_len();
 	result = set_cpuid(vcpu, diag);
 	if (!result)
 		result = set_signal_mask(vcpu, diag);

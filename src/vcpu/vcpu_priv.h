@@ -22,6 +22,8 @@ struct fl_vcpu {
 	unsigned int index;
 	int fd;
 	struct kvm_run *run;
+	bool sync_regs;	    /* registers come and go by the run page (sync_regs.c) */
+	uint32_t xsave_len; /* CPUID leaf 0xD; asked once, since CPUID is slow in a virtual machine */
 	atomic_bool stop;
 	atomic_bool look;		 /* the watchdog asks; set last */
 	_Atomic int64_t look_unresolved; /* fl_kvm_stats_unresolved() when it asked */
@@ -32,6 +34,7 @@ struct fl_vcpu {
 	pthread_t thread;
 
 	/* the vCPU thread's own */
+	struct kvm_sregs sregs; /* of the last snapshot */
 	struct fl_pvpf pvpf;
 	struct fl_repeat healthy; /* the located page was healthy: retried */
 	struct fl_repeat busy;	  /* an event was being delivered: let it finish first */
@@ -64,12 +67,34 @@ void fl_run_loop(struct fl_vcpu *vcpu);
  */
 FL_CHECKED_RESULT int fl_run_complete(struct fl_vcpu *vcpu);
 
+/* sync_regs.c */
+struct fl_cpu_state {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_vcpu_events events;
+};
+bool fl_sync_regs_works(int vm_fd);
+/* The last exit was no fault: the next ones need not bring registers. */
+void fl_sync_regs_no_fault(struct fl_vcpu *vcpu);
+/* half_done: an exit of which KVM has still to finish the instruction. */
+FL_CHECKED_RESULT int fl_sync_regs_read(struct fl_vcpu *vcpu, bool half_done, struct fl_cpu_state *state);
+/* After fl_sync_regs_read() and, in between, nothing but fl_run_complete(). Takes effect with the next KVM_RUN at the
+ * latest. */
+FL_CHECKED_RESULT int fl_sync_regs_restore(struct fl_vcpu *vcpu, const struct fl_cpu_state *state);
+/* The same. */
+FL_CHECKED_RESULT int fl_sync_regs_set_events(struct fl_vcpu *vcpu, const struct kvm_vcpu_events *events);
+/* No KVM_RUN will follow: whoever looks at the vCPU afterwards shall see what it would have run with. */
+void fl_sync_regs_flush(struct fl_vcpu *vcpu);
+
 /* Ends the vCPU because of an exit that nobody can serve, with a sentence about it. */
 enum fl_step fl_run_end_on_error(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
 
 /* msr.c: an access to one of PVPF's MSRs. */
 enum fl_step fl_msr_read(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
 enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
+
+/* cpu_access.c: of an XSAVE area with all that XCR0 enables */
+uint32_t fl_cpu_xsave_len(void);
 
 /* fault_path.c: all of a fault's way but the intake. */
 enum fl_step fl_fault_path(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);

@@ -86,6 +86,18 @@ int fl_guest_ram_init(struct fl_guest_ram *ram, uint64_t len, struct fl_diag *di
 	return 0;
 }
 
+int fl_guest_ram_substitute(struct fl_guest_ram *ram, uint64_t offset)
+{
+	uint64_t page = fl_align_down(offset, FL_PAGE_LEN);
+
+	if (offset >= ram->len)
+		return -EINVAL;
+	if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)page, (off_t)FL_PAGE_LEN) < 0)
+		return -errno;
+	/* Punching leaves page table entries that say "poisoned" alone (mm/memory.c zap_pte_range, even_cows). */
+	return madvise(ram->hva + page, FL_PAGE_LEN, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
 void fl_guest_ram_fini(struct fl_guest_ram *ram)
 {
 	if (!ram->hva)

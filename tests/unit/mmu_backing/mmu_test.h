@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "mmu_backing/gmem.h"
 #include "mmu_backing/window.h"
@@ -120,6 +121,17 @@ static inline struct test_mapping test_mapping_at(const void *address)
 	}
 	fclose(maps);
 	return found;
+}
+
+/* Reads a byte as a system call does: -1 where a load would fault (process_vm_readv(2)). */
+static inline int test_peek(const uint8_t *hva)
+{
+	uint8_t byte;
+	struct iovec local = {&byte, 1}, remote = {(void *)(uintptr_t)hva, 1};
+
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1)
+		return byte;
+	return errno == EFAULT ? -1 : -2;
 }
 
 /* Is every page of [hva, hva+len) mapped to something? mincore(2) says ENOMEM where nothing is. */

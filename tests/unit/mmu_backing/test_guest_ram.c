@@ -67,6 +67,50 @@ static void test_neither_forked_nor_dumped(void **state)
 	fl_guest_ram_fini(&ram);
 }
 
+static void test_substituted_page_is_a_fresh_one(void **state)
+{
+	struct fl_guest_ram ram = {0};
+	(void)state;
+
+	assert_int_equal(fl_guest_ram_init(&ram, RANGE, NULL), 0);
+	memset(ram.hva, 0x5a, RANGE);
+	assert_int_equal(fl_guest_ram_substitute(&ram, 3 * PAGE + 77), 0);
+	assert_int_equal(fl_guest_ram_substitute(&ram, RANGE - 1), 0);
+	for (uint64_t at = 0; at < RANGE; at++)
+		if (ram.hva[at] != (at / PAGE == 3 || at / PAGE == RANGE / PAGE - 1 ? 0 : 0x5a))
+			fail_msg("byte %#" PRIx64 " is %#x", at, ram.hva[at]);
+	ram.hva[3 * PAGE] = 1;
+	assert_int_equal(test_peek(ram.hva + 3 * PAGE), 1);
+	assert_int_equal(fl_guest_ram_substitute(&ram, RANGE), -EINVAL);
+	assert_int_equal(fl_guest_ram_substitute(&ram, UINT64_MAX), -EINVAL);
+	fl_guest_ram_fini(&ram);
+}
+
+/*
+ * The host's hardware loses a page (madvise(2) MADV_HWPOISON, which really takes one page frame out of use until
+ * reboot: only where FL_TEST_HWPOISON is set).
+ */
+static void test_lost_page_is_healthy_again(void **state)
+{
+	struct fl_guest_ram ram = {0};
+	(void)state;
+
+	if (!getenv("FL_TEST_HWPOISON")) {
+		printf("# not done: FL_TEST_HWPOISON is not set\n");
+		return;
+	}
+	assert_int_equal(fl_guest_ram_init(&ram, RANGE, NULL), 0);
+	memset(ram.hva, 0x5a, RANGE);
+	assert_int_equal(madvise(ram.hva + PAGE, PAGE, MADV_HWPOISON), 0);
+	assert_int_equal(test_peek(ram.hva + PAGE), -1);
+	assert_int_equal(fl_guest_ram_substitute(&ram, PAGE), 0);
+	assert_int_equal(test_peek(ram.hva + PAGE), 0);
+	ram.hva[PAGE] = 7;
+	assert_int_equal(test_peek(ram.hva + PAGE), 7);
+	assert_int_equal(test_peek(ram.hva + 2 * PAGE), 0x5a);
+	fl_guest_ram_fini(&ram);
+}
+
 static void test_bad_sizes(void **state)
 {
 	static const uint64_t bad[] = {0, PAGE, RANGE - 1, RANGE + PAGE, UINT64_MAX, UINT64_MAX - RANGE + 1};
@@ -100,7 +144,8 @@ static void test_too_much_leaves_nothing(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_memory_is_there_and_aligned), cmocka_unit_test(test_nobody_can_take_it_away),
 	cmocka_unit_test(test_neither_forked_nor_dumped),   cmocka_unit_test(test_bad_sizes),
-	cmocka_unit_test(test_too_much_leaves_nothing),
+	cmocka_unit_test(test_too_much_leaves_nothing),	    cmocka_unit_test(test_substituted_page_is_a_fresh_one),
+	cmocka_unit_test(test_lost_page_is_healthy_again),
 };
 
 FL_TEST_MAIN(30, tests)

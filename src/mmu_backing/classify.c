@@ -41,7 +41,9 @@ static struct fl_finding classify_window(const struct fl_probe *probe, int error
 {
 	if (probe->view.state == FL_RANGE_RESERVED)
 		return bad(FL_CAUSE_UNMAPPED);
-	if (page_is_past_end(probe))
+	/* hidden where the file has the page: its growth could not be followed, and there is nothing else to wait for
+	 */
+	if (page_is_past_end(probe) || probe->view.hidden)
 		return bad(FL_CAUSE_TRUNCATED);
 	if (error == EINVAL && page_was_readable && probe->view.state == FL_RANGE_MAPPED_RO)
 		return bad(FL_CAUSE_NOT_PERMITTED);

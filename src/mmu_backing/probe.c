@@ -85,6 +85,24 @@ static int space_error_of(const struct fl_backing *backing, uint64_t page_offset
 	return full ? ENOSPC : EOPNOTSUPP;
 }
 
+/*
+ * What the window has there; where it hides a page that the file has by now, after it was told. False: nothing can be
+ * there.
+ */
+static bool look_up_to_date(struct fl_window *window, uint64_t offset, struct fl_window_view *view)
+{
+	uint64_t file_len;
+
+	if (!fl_window_look(window, offset, view))
+		return false;
+	if (!view->hidden || !file_len_of(view->backing, &file_len) ||
+	    file_len <= fl_align_down(view->file_offset, FL_PAGE_LEN))
+		return true;
+	fl_window_follow_file(window, view->backing->dev, view->backing->ino, file_len);
+	fl_window_view_put(view);
+	return fl_window_look(window, offset, view);
+}
+
 static void probe_memory(struct fl_probe *probe, uint8_t *page, bool write)
 {
 	probe->read_error = populate(page, MADV_POPULATE_READ);
@@ -125,7 +143,7 @@ static bool gather(const struct fl_region *region, uint64_t offset, bool write, 
 		probe_memory(probe, page, write);
 		return true;
 	}
-	if (!fl_window_look(region->window, offset, &probe->view))
+	if (!look_up_to_date(region->window, offset, &probe->view))
 		probe->view.state = FL_RANGE_BROKEN; /* the region says more than there is */
 	before = ask_file(probe->view.backing);
 	probe_memory(probe, page, write);

@@ -11,6 +11,10 @@
  * made here. A failing mmap(MAP_FIXED) may leave a hole (mm/vma.h vms_abort_munmap_vmas), into
  * which an unrelated mmap would land: each mapping is therefore tried elsewhere first, and a failure
  * in place is repaired before the lock is dropped.
+ *
+ * A mapped range shows the file page by page, but for pages that are hidden (PROT_NONE: the file ended before them) or
+ * substituted (private memory). Where a repair cannot bring back a mapping it leaves the pages hidden; the next look
+ * at the file (fl_window_follow_file(), which a probe of the page also calls) tries again.
  */
 #ifndef FL_WINDOW_H
 #define FL_WINDOW_H
@@ -32,7 +36,8 @@ struct fl_window_view {
 	struct fl_backing *backing;
 	uint64_t file_offset;	  /* of the address asked for */
 	uint64_t mapped_file_len; /* the file's length when the range was mapped */
-	bool hidden;	  /* the page is PROT_NONE because it lay beyond the end of the file when last looked at */
+	bool hidden; /* the page is PROT_NONE: beyond the end of the file when last looked at, or the kernel refused it
+		      */
 	bool substituted; /* the page is a private one, detached from the file */
 	uint64_t seq;	  /* another one after every change of the range */
 };
@@ -49,7 +54,9 @@ uint64_t fl_window_len(const struct fl_window *window);
  * vCPU sees the old or the new mapping). All three multiples of 2 MiB; the file may be shorter:
  * what lies beyond its end faults until it grows. Takes its own references.
  * -EINVAL, -EACCES (writable on a read-only backing), or why the file cannot be mapped; the old
- * mapping then still stands (or, if the kernel dropped it and will not have it back, nothing).
+ * mapping then still stands (or, if the kernel dropped it and will not have it back, its pages are hidden). In a
+ * window that hides ends also why the file cannot be followed (-ENOSPC) or its end not be hidden (-ENOMEM,
+ * vm.max_map_count); in the latter case nothing is mapped there any more.
  * -ENOTRECOVERABLE: the window is broken, see fl_window_is_broken().
  */
 FL_CHECKED_RESULT int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struct fl_backing *backing,
@@ -62,8 +69,9 @@ FL_CHECKED_RESULT int fl_window_unmap(struct fl_window *window, uint64_t offset,
 void fl_window_unmap_all(struct fl_window *window); /* what is broken stays so */
 
 /*
- * Puts a private zero page in place of the page at offset (page-aligned, in a mapped range). It stays until the
- * range is mapped or unmapped, or the file, having ended before it, grows over it. 0 also if it is there already.
+ * Puts a private zero page, readable and writable, in place of the page at offset (page-aligned, in a mapped range). It
+ * stays until the range is mapped or unmapped, or the file, having been seen to end at or before it since, grows
+ * over it. 0 also if it is there already, or if the page was hidden and the file turns out to have grown over it.
  * -EINVAL: nothing is mapped there. -ENOSPC: FL_WINDOW_SUBSTITUTES_MAX of them are there (each may cost two mappings of
  * the process). Errors otherwise as fl_window_unmap().
  */
@@ -73,13 +81,16 @@ FL_CHECKED_RESULT int fl_window_substitute(struct fl_window *window, uint64_t of
 /*
  * Brings what is mapped of the file (dev, ino) in step with its length: pages that a substitute stands for and that
  * the file has grown over are the file's again; in a window that hides ends (below), pages wholly beyond the
- * end become PROT_NONE, and the file's again when it grows. Cheap when nothing changes. Any thread.
+ * end become PROT_NONE, and the file's again when it grows. file_len is what made the caller think that there is
+ * something to do: if it is not news nothing is done, else the length is read again under the window's lock, so
+ * that a late caller undoes nobody's work. What fails is tried again at the next call. Any thread.
  */
 void fl_window_follow_file(struct fl_window *window, dev_t dev, ino_t ino, uint64_t file_len);
 
 /*
- * From now on every file that needs it is followed by watch (watch.h), which must outlive the window's last
- * mapping: all files if hide_ends, else those with substituted pages. Before the first fl_window_map().
+ * From now on every file that needs it is followed by watch (watch.h): all files if hide_ends, else those with
+ * substituted pages. Takes a reference of its own. Before the first fl_window_map(). NULL: who calls
+ * fl_window_follow_file() is the caller's affair.
  */
 struct fl_watch;
 void fl_window_set_watch(struct fl_window *window, struct fl_watch *watch, bool hide_ends);
@@ -100,7 +111,7 @@ struct fl_window_stats {
 	uint64_t maps, unmaps;			/* calls that succeeded */
 	uint64_t repairs;			/* holes that a failing mmap left and that were closed */
 	uint64_t substitutes;			/* pages now */
-	uint64_t substituted, hidden, restored; /* pages, ever: detached; taken away beyond an end; given back */
+	uint64_t substituted, hidden, restored; /* pages, ever: detached; taken away beyond an end; the file's again */
 };
 void fl_window_get_stats(struct fl_window *window, struct fl_window_stats *stats);
 

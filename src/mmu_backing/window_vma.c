@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mmu_backing/window_vma.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -48,6 +49,18 @@ int fl_vma_reserve(uint64_t len, uint64_t alignment, struct fl_vma_none *none, u
 	return 0;
 }
 
+int fl_vma_make_zero(struct fl_vma_zero *zero)
+{
+	FL_CLOSE int fd = memfd_create("substituted-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct stat st;
+
+	if (fd < 0 || ftruncate(fd, FL_PAGE_LEN) < 0 || fstat(fd, &st) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return -errno;
+	*zero = (struct fl_vma_zero){.fd = fl_steal_fd(&fd), .ino = st.st_ino};
+	return 0;
+}
+
 int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset)
 {
 	void *got = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)file_offset);
@@ -61,6 +74,11 @@ int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset)
 int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, int fd, uint64_t file_offset)
 {
 	return put(hva, len, prot, MAP_SHARED | MAP_FIXED, fd, file_offset);
+}
+
+int fl_vma_put_zero(uint8_t *hva, const struct fl_vma_zero *zero)
+{
+	return put(hva, FL_PAGE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, zero->fd, 0);
 }
 
 static int put_none(uint8_t *hva, uint64_t len, int how, const struct fl_vma_none *none)

@@ -20,13 +20,24 @@ struct fl_vma_none {
 	uint8_t *origin;
 };
 
+/*
+ * What stands for a substituted page is a private mapping of a memfd of one zero page that is sealed against every
+ * change: it reads as zeros, what is written goes to a copy, and it too can be told from the memory of others.
+ */
+struct fl_vma_zero {
+	int fd;
+	uint64_t ino;
+};
+
 /* Address space for len bytes at a multiple of alignment, filled with a new none. */
 FL_CHECKED_RESULT int fl_vma_reserve(uint64_t len, uint64_t alignment, struct fl_vma_none *none, uint8_t **hva);
+FL_CHECKED_RESULT int fl_vma_make_zero(struct fl_vma_zero *zero);
 /* Could fl_vma_put_file() work? Asked at another address, so that nothing can be harmed. */
 FL_CHECKED_RESULT int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset);
 /* Replace what is at hva in one step. On failure the old may stand, or there is a hole. */
 FL_CHECKED_RESULT int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, int fd, uint64_t file_offset);
 FL_CHECKED_RESULT int fl_vma_put_none(uint8_t *hva, uint64_t len, const struct fl_vma_none *none);
+FL_CHECKED_RESULT int fl_vma_put_zero(uint8_t *hva, const struct fl_vma_zero *zero); /* one page, writable */
 /* none where nothing is; -EEXIST if anything is there. */
 FL_CHECKED_RESULT int fl_vma_fill_none(uint8_t *hva, uint64_t len, const struct fl_vma_none *none);
 

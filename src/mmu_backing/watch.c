@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mmu_backing/watch.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "fl_loop.h"
+#include "mmu_backing/watch_table.h"
+
+/* Between two rounds: bounds what a storm of events can cost, and is the delay that it can cause. */
+#define REST_NS 1000000
+
+#define READ_LEN  16384
+#define READS_MAX 32 /* a round: more than the kernel queues (fs.inotify.max_queued_events is 16384 by default) */
+
+struct fl_watch {
+	const struct fl_log *log;
+	struct fl_log_limit add_limit;
+	atomic_uint holders;
+	struct fl_loop *loop;
+	int inotify_fd;
+	atomic_bool stopping;
+	_Alignas(struct inotify_event) char events[READ_LEN]; /* the loop thread's */
+
+	pthread_mutex_t lock; /* guards the rest */
+	pthread_cond_t called;
+	bool freed;		   /* its owner has let go of it */
+	struct fl_window *calling; /* the window that the loop thread is calling */
+	struct fl_watched *due;
+	uint64_t round;
+	struct fl_watch_stats stats;
+	struct fl_watch_table table;
+};
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static int inotify_add(const struct fl_watch *watch, const struct fl_backing *backing)
+{
+	char path[32];
+	int wd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", backing->fd);
+	wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY);
+	return wd < 0 ? -errno : wd;
+}
+
+static void say_cannot_follow(struct fl_watch *watch, int error)
+{
+	fl_log_limited(watch->log, &watch->add_limit, FL_LOG_WARN,
+		       "watch: the length of a file cannot be followed: %s%s", strerror(-error),
+		       error == -ENOSPC ? "; raise the sysctl fs.inotify.max_user_watches" : "");
+}
+
+static struct fl_follower *follower_of(const struct fl_watched *file, const struct fl_window *window)
+{
+	struct fl_follower *follower = file->followers;
+
+	while (follower && follower->window != window)
+		follower = follower->next;
+	return follower;
+}
+
+/* No window follows it any more. */
+static void drop(struct fl_watch *watch, struct fl_watched *file)
+{
+	struct fl_watched **at = &watch->due;
+	int wd = file->wd;
+
+	while (file->due && *at != file)
+		at = &(*at)->next_due;
+	if (file->due)
+		*at = file->next_due;
+	fl_watch_table_remove(&watch->table, file);
+	if (wd >= 0 && !fl_watch_table_find_wd(&watch->table, wd, NULL))
+		inotify_rm_watch(watch->inotify_fd, wd);
+}
+
+static int follow_new(struct fl_watch *watch, struct fl_backing *backing, struct fl_watched **file)
+{
+	int wd = inotify_add(watch, backing);
+
+	if (wd < 0)
+		return wd;
+	*file = fl_watch_table_add(&watch->table, backing, wd);
+	if (*file)
+		return 0;
+	if (!fl_watch_table_find_wd(&watch->table, wd, NULL))
+		inotify_rm_watch(watch->inotify_fd, wd);
+	return -ENOMEM;
+}
+
+static int add_locked(struct fl_watch *watch, struct fl_window *window, struct fl_backing *backing)
+{
+	struct fl_watched *file = fl_watch_table_find(&watch->table, backing->dev, backing->ino);
+	struct fl_follower *follower = file ? follower_of(file, window) : NULL;
+	int error;
+
+	if (follower) {
+		follower->count++;
+		return 0;
+	}
+	follower = malloc(sizeof(*follower));
+	if (!follower)
+		return -ENOMEM;
+	error = file ? 0 : follow_new(watch, backing, &file);
+	if (error) {
+		free(follower);
+		return error;
+	}
+	*follower = (struct fl_follower){.window = window, .count = 1, .next = file->followers};
+	file->followers = follower;
+	return 0;
+}
+
+int fl_watch_add(struct fl_watch *watch, struct fl_window *window, struct fl_backing *backing)
+{
+	int error;
+
+	FL_LOCKED(&watch->lock);
+	error = watch->freed ? -ESHUTDOWN : add_locked(watch, window, backing);
+	if (error)
+		say_cannot_follow(watch, error);
+	return error;
+}
+
+void fl_watch_remove(struct fl_watch *watch, struct fl_window *window, dev_t dev, ino_t ino)
+{
+	struct fl_follower **at, *follower;
+	struct fl_watched *file;
+
+	FL_LOCKED(&watch->lock);
+	file = fl_watch_table_find(&watch->table, dev, ino);
+	follower = file ? follower_of(file, window) : NULL;
+	if (!follower || --follower->count)
+		return;
+	at = &file->followers;
+	while (*at != follower)
+		at = &(*at)->next;
+	*at = follower->next;
+	free(follower);
+	if (!file->followers)
+		drop(watch, file);
+}
+
+/* ---- events ----------------------------------------------------------------------------- */
+
+static void make_due(struct fl_watch *watch, struct fl_watched *file)
+{
+	if (file->due)
+		return;
+	file->due = true;
+	file->next_due = watch->due;
+	watch->due = file;
+}
+
+static void make_all_due(struct fl_watch *watch)
+{
+	for (size_t i = 0; i < FL_WATCH_BUCKETS; i++)
+		for (struct fl_watched *file = watch->table.by_id[i]; file; file = file->next_by_id)
+			make_due(watch, file);
+}
+
+/*
+ * The kernel has let go of the inode (or, a number ago, of another one that had the same wd): ask again. While a
+ * descriptor is open nothing known to us makes it do so.
+ */
+static void renew(struct fl_watch *watch, struct fl_watched *file)
+{
+	int wd = inotify_add(watch, file->backing);
+
+	if (wd < 0)
+		say_cannot_follow(watch, wd);
+	fl_watch_table_set_wd(&watch->table, file, wd < 0 ? -1 : wd);
+}
+
+static void mark(struct fl_watch *watch, const struct inotify_event *event)
+{
+	struct fl_watched *file = fl_watch_table_find_wd(&watch->table, event->wd, NULL);
+
+	if (event->mask & IN_Q_OVERFLOW) {
+		make_all_due(watch);
+		return;
+	}
+	if (!file && !(event->mask & IN_IGNORED)) {
+		inotify_rm_watch(watch->inotify_fd,
+				 event->wd); /* of before a removal, or of an add that failed half-way */
+		return;
+	}
+	while (file) {
+		struct fl_watched *next = fl_watch_table_find_wd(&watch->table, event->wd, file);
+
+		make_due(watch, file);
+		if (event->mask & IN_IGNORED)
+			renew(watch, file);
+		file = next;
+	}
+}
+
+/* False when there are no more. */
+static bool read_events(struct fl_watch *watch)
+{
+	ssize_t len = read(watch->inotify_fd, watch->events, sizeof(watch->events));
+	const struct inotify_event *event;
+
+	if (len <= 0)
+		return false;
+	FL_LOCKED(&watch->lock);
+	for (const char *at = watch->events; at < watch->events + len; at += sizeof(*event) + event->len) {
+		event = (const struct inotify_event *)(const void *)at;
+		watch->stats.events++;
+		mark(watch, event);
+	}
+	return true;
+}
+
+/* The next window that follows the file and was not called in this round. */
+static struct fl_window *next_to_call(struct fl_watch *watch, dev_t dev, ino_t ino)
+{
+	struct fl_watched *file = fl_watch_table_find(&watch->table, dev, ino);
+	struct fl_follower *follower = file ? file->followers : NULL;
+
+	while (follower && follower->called == watch->round)
+		follower = follower->next;
+	if (!follower)
+		return NULL;
+	follower->called = watch->round;
+	return follower->window;
+}
+
+static void call_windows(struct fl_watch *watch, const struct fl_backing *backing, uint64_t file_len)
+{
+	struct fl_window *window;
+
+	pthread_mutex_lock(&watch->lock);
+	while ((window = next_to_call(watch, backing->dev, backing->ino))) {
+		watch->calling = window;
+		pthread_mutex_unlock(&watch->lock);
+		fl_window_follow_file(window, backing->dev, backing->ino, file_len);
+		pthread_mutex_lock(&watch->lock);
+		watch->calling = NULL;
+		pthread_cond_broadcast(&watch->called);
+	}
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* The next file to be looked at, with a reference of the caller's, or NULL. */
+static struct fl_backing *take_due(struct fl_watch *watch)
+{
+	struct fl_watched *file;
+
+	FL_LOCKED(&watch->lock);
+	file = watch->due;
+	if (!file)
+		return NULL;
+	watch->due = file->next_due;
+	file->due = false;
+	watch->round++; /* of this file's windows: another number for every look */
+	watch->stats.looks++;
+	return fl_backing_ref(file->backing);
+}
+
+static void on_events(void *arg, int fd, uint32_t events)
+{
+	const struct timespec rest = {.tv_nsec = REST_NS};
+	struct fl_watch *watch = arg;
+	struct fl_backing *backing;
+	struct stat st;
+
+	(void)fd;
+	(void)events;
+	for (unsigned int i = 0; i < READS_MAX && read_events(watch); i++)
+		;
+	while (!atomic_load(&watch->stopping) && (backing = take_due(watch))) {
+		if (fstat(backing->fd, &st) == 0)
+			call_windows(watch, backing, (uint64_t)st.st_size);
+		fl_backing_unref(backing);
+	}
+	pthread_mutex_lock(&watch->lock);
+	watch->stats.rounds++;
+	pthread_mutex_unlock(&watch->lock);
+	nanosleep(&rest, NULL);
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+/* inotify_init1(2) says EMFILE for two limits; only one of them keeps other descriptors from being opened. */
+static int diag_no_instance(struct fl_diag *diag, int error)
+{
+	FL_CLOSE int other = open("/", O_PATH | O_CLOEXEC);
+
+	if (error == -EMFILE && other >= 0)
+		return fl_diag(diag, error,
+			       "cannot follow files: all inotify instances of this user are in use; raise the sysctl "
+			       "fs.inotify.max_user_instances");
+	if (error == -EMFILE)
+		return fl_diag(diag, error, "cannot follow files: too many open files; raise the limit (ulimit -n)");
+	return fl_diag(diag, error, "cannot follow files: inotify_init1: %s", strerror(-error));
+}
+
+static int init(struct fl_watch *watch, struct fl_diag *diag)
+{
+	unsigned int id;
+	int error;
+
+	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch->inotify_fd < 0)
+		return diag_no_instance(diag, -errno);
+	error = fl_loop_new("fl-watch", 0, &watch->loop, diag);
+	if (error)
+		return error;
+	error = fl_loop_add_fd(watch->loop, watch->inotify_fd, POLLIN, on_events, watch, &id);
+	return error ? fl_diag(diag, error, "cannot watch an inotify descriptor") : 0;
+}
+
+static void release(struct fl_watch *watch)
+{
+	if (atomic_fetch_sub(&watch->holders, 1) != 1)
+		return;
+	fl_loop_free(watch->loop);
+	fl_close(&watch->inotify_fd);
+	pthread_cond_destroy(&watch->called);
+	pthread_mutex_destroy(&watch->lock);
+	free(watch);
+}
+
+int fl_watch_new(const struct fl_log *log, struct fl_watch **watch, struct fl_diag *diag)
+{
+	struct fl_watch *made = calloc(1, sizeof(*made));
+	int error;
+
+	if (!made)
+		return fl_diag(diag, -ENOMEM, "no memory to follow files with");
+	made->log = log;
+	made->inotify_fd = -1;
+	atomic_init(&made->holders, 1);
+	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->called, NULL);
+	error = init(made, diag);
+	if (error) {
+		release(made);
+		return error;
+	}
+	*watch = made;
+	return 0;
+}
+
+int fl_watch_start(struct fl_watch *watch, struct fl_diag *diag)
+{
+	return fl_loop_start(watch->loop, diag);
+}
+
+void fl_watch_stop(struct fl_watch *watch)
+{
+	atomic_store(&watch->stopping, true);
+	fl_loop_stop(watch->loop);
+}
+
+void fl_watch_free(struct fl_watch *watch)
+{
+	if (!watch)
+		return;
+	fl_watch_stop(watch);
+	pthread_mutex_lock(&watch->lock);
+	watch->freed = true;
+	pthread_mutex_unlock(&watch->lock);
+	release(watch);
+}
+
+struct fl_watch *fl_watch_attach(struct fl_watch *watch)
+{
+	atomic_fetch_add(&watch->holders, 1);
+	return watch;
+}
+
+void fl_watch_detach(struct fl_watch *watch, struct fl_window *window)
+{
+	pthread_mutex_lock(&watch->lock);
+	while (watch->calling == window)
+		pthread_cond_wait(&watch->called, &watch->lock);
+	pthread_mutex_unlock(&watch->lock);
+	release(watch);
+}
+
+void fl_watch_get_stats(struct fl_watch *watch, struct fl_watch_stats *stats)
+{
+	FL_LOCKED(&watch->lock);
+	*stats = watch->stats;
+	stats->files = watch->table.count;
+}

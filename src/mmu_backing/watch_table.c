@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mmu_backing/watch_table.h"
+
+static size_t bucket_of_id(dev_t dev, ino_t ino)
+{
+	return (size_t)(((uint64_t)ino ^ (uint64_t)dev << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 52) % FL_WATCH_BUCKETS;
+}
+
+static size_t bucket_of_wd(int wd)
+{
+	return (unsigned int)wd % FL_WATCH_BUCKETS;
+}
+
+struct fl_watched *fl_watch_table_find(const struct fl_watch_table *table, dev_t dev, ino_t ino)
+{
+	struct fl_watched *file = table->by_id[bucket_of_id(dev, ino)];
+
+	while (file && (file->backing->dev != dev || file->backing->ino != ino))
+		file = file->next_by_id;
+	return file;
+}
+
+struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd, const struct fl_watched *after)
+{
+	struct fl_watched *file = after ? after->next_by_wd : table->by_wd[bucket_of_wd(wd)];
+
+	while (file && file->wd != wd)
+		file = file->next_by_wd;
+	return file;
+}
+
+static void link_wd(struct fl_watch_table *table, struct fl_watched *file)
+{
+	struct fl_watched **bucket = &table->by_wd[bucket_of_wd(file->wd)];
+
+	file->next_by_wd = *bucket;
+	*bucket = file;
+}
+
+static void unlink_wd(struct fl_watch_table *table, const struct fl_watched *file)
+{
+	struct fl_watched **at = &table->by_wd[bucket_of_wd(file->wd)];
+
+	while (*at != file)
+		at = &(*at)->next_by_wd;
+	*at = file->next_by_wd;
+}
+
+struct fl_watched *fl_watch_table_add(struct fl_watch_table *table, struct fl_backing *backing, int wd)
+{
+	struct fl_watched **bucket = &table->by_id[bucket_of_id(backing->dev, backing->ino)];
+	struct fl_watched *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	*file = (struct fl_watched){.backing = fl_backing_ref(backing), .wd = wd, .next_by_id = *bucket};
+	*bucket = file;
+	link_wd(table, file);
+	table->count++;
+	return file;
+}
+
+void fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file)
+{
+	struct fl_watched **at = &table->by_id[bucket_of_id(file->backing->dev, file->backing->ino)];
+
+	while (*at != file)
+		at = &(*at)->next_by_id;
+	*at = file->next_by_id;
+	unlink_wd(table, file);
+	table->count--;
+	fl_backing_unref(file->backing);
+	free(file);
+}
+
+void fl_watch_table_set_wd(struct fl_watch_table *table, struct fl_watched *file, int wd)
+{
+	unlink_wd(table, file);
+	file->wd = wd;
+	link_wd(table, file);
+}

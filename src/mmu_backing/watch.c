@@ -15,9 +15,11 @@
 
 /* Between two rounds: bounds what a storm of events can cost, and is the delay that it can cause. */
 #define REST_NS 1000000
+/* The same while files that inotify does not take have to be looked at without an event. */
+#define POLL_NS 5000000
 
 #define READ_LEN  16384
-#define READS_MAX 32 /* a round: more than the kernel queues (fs.inotify.max_queued_events is 16384 by default) */
+#define READS_MAX 32 /* a round: as much as the kernel queues by default, and more (fs.inotify.max_queued_events) */
 
 struct fl_watch {
 	const struct fl_log *log;
@@ -26,13 +28,16 @@ struct fl_watch {
 	struct fl_loop *loop;
 	int inotify_fd;
 	atomic_bool stopping;
-	_Alignas(struct inotify_event) char events[READ_LEN]; /* the loop thread's */
+	/* the loop thread's */
+	bool poll_posted;
+	_Alignas(struct inotify_event) char events[READ_LEN];
 
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t called;
-	bool freed;		   /* its owner has let go of it */
-	struct fl_window *calling; /* the window that the loop thread is calling */
-	struct fl_watched *due;
+	bool freed;		    /* its owner has let go of it */
+	struct fl_window *calling;  /* the window that the loop thread is calling */
+	struct fl_watched *due;	    /* to be looked at in this round */
+	struct fl_watched *unarmed; /* and in the next one, since no event will tell of them */
 	uint64_t round;
 	struct fl_watch_stats stats;
 	struct fl_watch_table table;
@@ -40,13 +45,17 @@ struct fl_watch {
 
 /* ---- files ------------------------------------------------------------------------------ */
 
-static int inotify_add(const struct fl_watch *watch, const struct fl_backing *backing)
+/*
+ * For one event: then the kernel forgets the file until it is armed again, before its length is read. So however
+ * fast somebody writes, there is one event to be read a file and round.
+ */
+static int arm(const struct fl_watch *watch, const struct fl_backing *backing)
 {
 	char path[32];
 	int wd;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", backing->fd);
-	wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY);
+	wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY | IN_ONESHOT);
 	return wd < 0 ? -errno : wd;
 }
 
@@ -66,31 +75,38 @@ static struct fl_follower *follower_of(const struct fl_watched *file, const stru
 	return follower;
 }
 
+static void unlink_due(struct fl_watched **at, const struct fl_watched *file)
+{
+	while (*at && *at != file)
+		at = &(*at)->next_due;
+	if (*at)
+		*at = file->next_due;
+}
+
 /* No window follows it any more. */
 static void drop(struct fl_watch *watch, struct fl_watched *file)
 {
-	struct fl_watched **at = &watch->due;
 	int wd = file->wd;
 
-	while (file->due && *at != file)
-		at = &(*at)->next_due;
-	if (file->due)
-		*at = file->next_due;
+	if (file->due) {
+		unlink_due(&watch->due, file);
+		unlink_due(&watch->unarmed, file);
+	}
 	fl_watch_table_remove(&watch->table, file);
-	if (wd >= 0 && !fl_watch_table_find_wd(&watch->table, wd, NULL))
+	if (wd >= 0 && !fl_watch_table_find_wd(&watch->table, wd))
 		inotify_rm_watch(watch->inotify_fd, wd);
 }
 
 static int follow_new(struct fl_watch *watch, struct fl_backing *backing, struct fl_watched **file)
 {
-	int wd = inotify_add(watch, backing);
+	int wd = arm(watch, backing);
 
 	if (wd < 0)
 		return wd;
 	*file = fl_watch_table_add(&watch->table, backing, wd);
 	if (*file)
 		return 0;
-	if (!fl_watch_table_find_wd(&watch->table, wd, NULL))
+	if (!fl_watch_table_find_wd(&watch->table, wd))
 		inotify_rm_watch(watch->inotify_fd, wd);
 	return -ENOMEM;
 }
@@ -166,39 +182,19 @@ static void make_all_due(struct fl_watch *watch)
 			make_due(watch, file);
 }
 
-/*
- * The kernel has let go of the inode (or, a number ago, of another one that had the same wd): ask again. While a
- * descriptor is open nothing known to us makes it do so.
- */
-static void renew(struct fl_watch *watch, struct fl_watched *file)
-{
-	int wd = inotify_add(watch, file->backing);
-
-	if (wd < 0)
-		say_cannot_follow(watch, wd);
-	fl_watch_table_set_wd(&watch->table, file, wd < 0 ? -1 : wd);
-}
-
+/* The kernel has let go of the inode, having said why (IN_ONESHOT) or not (IN_IGNORED alone). */
 static void mark(struct fl_watch *watch, const struct inotify_event *event)
 {
-	struct fl_watched *file = fl_watch_table_find_wd(&watch->table, event->wd, NULL);
+	struct fl_watched *file;
 
-	if (event->mask & IN_Q_OVERFLOW) {
+	if (event->mask & IN_Q_OVERFLOW)
 		make_all_due(watch);
+	if (event->wd < 0)
 		return;
-	}
-	if (!file && !(event->mask & IN_IGNORED)) {
-		inotify_rm_watch(watch->inotify_fd,
-				 event->wd); /* of before a removal, or of an add that failed half-way */
-		return;
-	}
-	while (file) {
-		struct fl_watched *next = fl_watch_table_find_wd(&watch->table, event->wd, file);
-
+	/* none: the event is of before a removal, or it is the IN_IGNORED that follows each IN_MODIFY */
+	while ((file = fl_watch_table_find_wd(&watch->table, event->wd))) {
+		fl_watch_table_set_wd(&watch->table, file, -1);
 		make_due(watch, file);
-		if (event->mask & IN_IGNORED)
-			renew(watch, file);
-		file = next;
 	}
 }
 
@@ -253,6 +249,7 @@ static void call_windows(struct fl_watch *watch, const struct fl_backing *backin
 static struct fl_backing *take_due(struct fl_watch *watch)
 {
 	struct fl_watched *file;
+	int wd;
 
 	FL_LOCKED(&watch->lock);
 	file = watch->due;
@@ -260,20 +257,45 @@ static struct fl_backing *take_due(struct fl_watch *watch)
 		return NULL;
 	watch->due = file->next_due;
 	file->due = false;
+	wd = arm(watch, file->backing);
+	fl_watch_table_set_wd(&watch->table, file, wd < 0 ? -1 : wd);
+	if (wd < 0) {
+		say_cannot_follow(watch, wd);
+		file->due = true;
+		file->next_due = watch->unarmed;
+		watch->unarmed = file;
+	}
 	watch->round++; /* of this file's windows: another number for every look */
 	watch->stats.looks++;
 	return fl_backing_ref(file->backing);
 }
 
-static void on_events(void *arg, int fd, uint32_t events)
+/* True if there is something to be done in the next round, event or not. */
+static bool end_round(struct fl_watch *watch)
 {
-	const struct timespec rest = {.tv_nsec = REST_NS};
-	struct fl_watch *watch = arg;
+	struct fl_watched *last;
+
+	FL_LOCKED(&watch->lock);
+	watch->stats.rounds++;
+	last = watch->unarmed;
+	while (last && last->next_due)
+		last = last->next_due;
+	if (last) {
+		last->next_due = watch->due;
+		watch->due = watch->unarmed;
+		watch->unarmed = NULL;
+	}
+	return watch->due != NULL;
+}
+
+static void on_poll(void *arg);
+
+static void do_round(struct fl_watch *watch)
+{
+	struct timespec rest = {.tv_nsec = REST_NS};
 	struct fl_backing *backing;
 	struct stat st;
 
-	(void)fd;
-	(void)events;
 	for (unsigned int i = 0; i < READS_MAX && read_events(watch); i++)
 		;
 	while (!atomic_load(&watch->stopping) && (backing = take_due(watch))) {
@@ -281,10 +303,28 @@ static void on_events(void *arg, int fd, uint32_t events)
 			call_windows(watch, backing, (uint64_t)st.st_size);
 		fl_backing_unref(backing);
 	}
-	pthread_mutex_lock(&watch->lock);
-	watch->stats.rounds++;
-	pthread_mutex_unlock(&watch->lock);
+	if (end_round(watch)) {
+		rest.tv_nsec = POLL_NS;
+		if (!watch->poll_posted)
+			watch->poll_posted = fl_loop_post(watch->loop, on_poll, watch) == 0;
+	}
 	nanosleep(&rest, NULL);
+}
+
+static void on_poll(void *arg)
+{
+	struct fl_watch *watch = arg;
+
+	watch->poll_posted = false;
+	if (!atomic_load(&watch->stopping))
+		do_round(watch);
+}
+
+static void on_events(void *arg, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	do_round(arg);
 }
 
 /* ---- life ------------------------------------------------------------------------------- */

@@ -4,12 +4,14 @@
  * renames and unlinking do not matter), and tells the windows that map them: fl_window_follow_file().
  *
  * One per VM, with a loop thread of its own. The first event of a burst is acted upon at once; then the thread rests
- * a millisecond between rounds, each of which reads all events that are there and looks at each file once. So a
- * change is followed within some milliseconds, and whoever writes to a followed file, however fast, costs us some
- * percent of a CPU.
+ * a millisecond between rounds, each of which looks once at each file that changed, and only then lets inotify tell of
+ * the next change. So a change is followed within some milliseconds, and whoever writes to a followed file, however
+ * fast, costs us some percent of a CPU (tests/unit/mmu_backing/test_watch_load.c measures both).
  *
- * Blind to what other machines do to network file systems, to stores through mappings (which change no length), and
- * to everything but lengths: the vCPUs' watchdog (vcpu/watchdog.h) is for those. Needs /proc.
+ * Blind to what other machines do to network file systems, to stores through mappings (which change no length), since
+ * Linux 6.14 to growth of a memfd by writes to its own descriptor (a fault on the hidden page makes its probe look, so
+ * only a substituted page stays longer), and to everything but lengths: the vCPUs' watchdog (vcpu/watchdog.h) is for
+ * those. Needs /proc.
  *
  * Locks: the window's may be held when add and remove are called; the watch's own is taken inside it, and never held
  * while a window is called.

@@ -20,9 +20,9 @@ struct fl_watched *fl_watch_table_find(const struct fl_watch_table *table, dev_t
 	return file;
 }
 
-struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd, const struct fl_watched *after)
+struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd)
 {
-	struct fl_watched *file = after ? after->next_by_wd : table->by_wd[bucket_of_wd(wd)];
+	struct fl_watched *file = table->by_wd[bucket_of_wd(wd)];
 
 	while (file && file->wd != wd)
 		file = file->next_by_wd;

@@ -17,8 +17,8 @@ struct fl_follower {
 
 struct fl_watched {
 	struct fl_backing *backing; /* our reference; its descriptor is what the length is read from */
-	int wd;			    /* -1: inotify has let go of it */
-	bool due;		    /* in the list of those to be looked at */
+	int wd;			    /* -1: its event has come, no other will until it is armed again */
+	bool due;		    /* in a list of those to be looked at */
 	struct fl_follower *followers;
 	struct fl_watched *next_by_id, *next_by_wd, *next_due;
 };
@@ -30,8 +30,8 @@ struct fl_watch_table {
 };
 
 struct fl_watched *fl_watch_table_find(const struct fl_watch_table *table, dev_t dev, ino_t ino);
-/* The first with that wd, or after one of them the next; two files have one only if dev and ino deceive us. */
-struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd, const struct fl_watched *after);
+/* One with that wd; two files have the same only if dev and ino deceive us. */
+struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd);
 /* Takes a reference of its own of backing. NULL: no memory. */
 struct fl_watched *fl_watch_table_add(struct fl_watch_table *table, struct fl_backing *backing, int wd);
 void fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file); /* frees it */

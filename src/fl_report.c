@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "faultline/faultline.h"
-#include "fl_base.h"
+#include "fl_report_impl.h"
 
 const char *fl_cause_name(enum fl_cause cause)
 {
@@ -71,14 +71,7 @@ const char *fl_fault_mode_name(enum fl_fault_mode mode)
 	return (size_t)mode < FL_ARRAY_SIZE(names) ? names[mode] : "unknown";
 }
 
-/* A line under construction: used counts what the whole line needs, also beyond cap. */
-struct line {
-	char *buf;
-	size_t cap;
-	size_t used;
-};
-
-static void FL_PRINTF(2, 3) add(struct line *line, const char *format, ...)
+void fl_line_add(struct fl_line *line, const char *format, ...)
 {
 	size_t room = line->used < line->cap ? line->cap - line->used : 0;
 	va_list args;
@@ -91,10 +84,7 @@ static void FL_PRINTF(2, 3) add(struct line *line, const char *format, ...)
 		line->used += (size_t)length;
 }
 
-/*
- * Length of the UTF-8 sequence (RFC 3629) at text, 0 if it is none. C1 controls (U+0080 to U+009F)
- * count as none: terminals obey them.
- */
+/* Length of the UTF-8 sequence (RFC 3629) at text, 0 if it is none or a C1 control. */
 static size_t utf8_len(const unsigned char *text)
 {
 	size_t len = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
@@ -111,39 +101,48 @@ static size_t utf8_len(const unsigned char *text)
 	return len;
 }
 
-/* A guest that may write to the share chooses file names: they must not forge lines or drive the terminal. */
-static void add_quoted(struct line *line, const char *text)
+size_t fl_text_plain_len(const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
-	size_t len;
 
-	add(line, "\"");
-	for (; *at; at += len) {
-		len = *at >= 0x80 ? utf8_len(at) : 1;
-		if (len == 0 || *at < 0x20 || *at == 0x7f) {
-			add(line, "\\%03o", *at);
-			len = 1;
-		} else if (*at == '"' || *at == '\\') {
-			add(line, "\\%c", *at);
-		} else {
-			add(line, "%.*s", (int)len, (const char *)at);
-		}
-	}
-	add(line, "\"");
+	if (*at >= 0x80)
+		return utf8_len(at);
+	return *at >= 0x20 && *at != 0x7f;
 }
 
-static void add_access(struct line *line, const struct fl_fault *fault)
+/* A guest that may write to the share chooses file names: they must not forge lines or drive the terminal. */
+static void add_quoted(struct fl_line *line, const char *text)
+{
+	size_t len;
+
+	fl_line_add(line, "\"");
+	for (; *text; text += len) {
+		len = fl_text_plain_len(text);
+		if (len == 0) {
+			fl_line_add(line, "\\%03o", (unsigned char)*text);
+			len = 1;
+		} else if (*text == '"' || *text == '\\') {
+			fl_line_add(line, "\\%c", *text);
+		} else {
+			fl_line_add(line, "%.*s", (int)len, text);
+		}
+	}
+	fl_line_add(line, "\"");
+}
+
+static void add_access(struct fl_line *line, const struct fl_fault *fault)
 {
 	const char *access = fault->access == FL_ACCESS_UNKNOWN ? "access" : fl_access_name(fault->access);
 
-	add(line, "fault %" PRIu64 ": vcpu %u %s at rip 0x%" PRIx64, fault->id, fault->vcpu, access, fault->rip);
+	fl_line_add(line, "fault %" PRIu64 ": vcpu %u %s at rip 0x%" PRIx64, fault->id, fault->vcpu, access,
+		    fault->rip);
 	if (fault->flags & FL_FAULT_GVA_VALID)
-		add(line, " of 0x%" PRIx64, fault->gva);
+		fl_line_add(line, " of 0x%" PRIx64, fault->gva);
 	if (fault->flags & FL_FAULT_GPA_VALID)
-		add(line, fault->flags & FL_FAULT_GVA_VALID ? " (gpa 0x%" PRIx64 ")" : " of gpa 0x%" PRIx64,
-		    fault->gpa);
+		fl_line_add(line, fault->flags & FL_FAULT_GVA_VALID ? " (gpa 0x%" PRIx64 ")" : " of gpa 0x%" PRIx64,
+			    fault->gpa);
 	if (!(fault->flags & (FL_FAULT_GVA_VALID | FL_FAULT_GPA_VALID)))
-		add(line, " of an address that could not be found");
+		fl_line_add(line, " of an address that could not be found");
 }
 
 /* What the cause means, for the words before the file's name. */
@@ -170,15 +169,17 @@ static const char *cause_sentence(const struct fl_fault *fault)
 	return "the page cannot be had and the host does not say why";
 }
 
-static void add_file(struct line *line, const struct fl_fault *fault)
+static void add_file(struct fl_line *line, const struct fl_fault *fault)
 {
 	if (fault->cause == FL_CAUSE_TRUNCATED)
-		add(line, "data at ");
+		fl_line_add(line, "data at ");
 	else
-		add(line, "%s: ", cause_sentence(fault));
+		fl_line_add(line, "%s: ", cause_sentence(fault));
 	add_quoted(line, fault->path ? fault->path : "?");
-	add(line, " offset %" PRIu64 ", file is %" PRIu64 " bytes%s", fault->file_offset, fault->file_len,
-	    fault->cause == FL_CAUSE_TRUNCATED ? " now" : "");
+	fl_line_add(line, " offset %" PRIu64 ", file is %" PRIu64 " bytes%s", fault->file_offset, fault->file_len,
+		    fault->cause == FL_CAUSE_TRUNCATED ? " now" : "");
+	if (fault->mapped_file_len != fault->file_len)
+		fl_line_add(line, ", was %" PRIu64 " when mapped", fault->mapped_file_len);
 }
 
 static const char *outcome_sentence(enum fl_outcome outcome)
@@ -200,20 +201,20 @@ static const char *outcome_sentence(enum fl_outcome outcome)
 
 int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len)
 {
-	struct line line = {.buf = buf, .cap = buf_len};
+	struct fl_line line = {.buf = buf, .cap = buf_len};
 
 	if (buf_len)
 		buf[0] = '\0';
 	add_access(&line, fault);
-	add(&line, ": %s: ", fl_cause_name(fault->cause));
+	fl_line_add(&line, ": %s: ", fl_cause_name(fault->cause));
 	if (fault->flags & FL_FAULT_FILE_VALID)
 		add_file(&line, fault);
 	else
-		add(&line, "%s", cause_sentence(fault));
+		fl_line_add(&line, "%s", cause_sentence(fault));
 	if (!(fault->flags & FL_FAULT_FILE_VALID) && fault->share && fault->share[0]) {
-		add(&line, " in share ");
+		fl_line_add(&line, " in region ");
 		add_quoted(&line, fault->share);
 	}
-	add(&line, "; %s", outcome_sentence(fault->outcome));
+	fl_line_add(&line, "; %s", outcome_sentence(fault->outcome));
 	return (int)line.used;
 }

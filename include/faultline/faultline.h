@@ -126,7 +126,10 @@ struct fl_fault {
 	uint64_t file_len;    /* length of the file when it was looked at */
 	const char *share;    /* tag; valid during the callback */
 	const char *path;     /* host path, as far as it can be told; valid during the callback */
-	/* how it came out: "efault", "mmio", "annotated", "mceerr", "emulation", "stall" (found by the watchdog) */
+	/*
+	 * how it came out: "efault", "mmio", "annotated", "mceerr", "emulation", "stall" (found by the watchdog);
+	 * "request": the guest asked for a substitute (PVPF_MSR_SUBSTITUTE), and gpa is its page
+	 */
 	const char *shape;
 	uint64_t mapped_file_len; /* length of the file when this part of it was mapped */
 	struct fl_fault_times times;

@@ -16,6 +16,7 @@ static const struct fl_fault truncated = {
 	.outcome = FL_OUTCOME_RECORD,
 	.file_offset = 8192,
 	.file_len = 4096,
+	.mapped_file_len = 4096,
 	.share = "data",
 	.path = "/tmp/x/db.sqlite",
 };
@@ -34,6 +35,17 @@ static void test_truncated(void **state)
 	assert_line(&truncated, "fault 1: vcpu 0 read at rip 0x401136 of 0x7f0000002000 (gpa 0x140002000): truncated: "
 				"data at \"/tmp/x/db.sqlite\" offset 8192, file is 4096 bytes now; "
 				"#NP with a record delivered");
+}
+
+static void test_length_when_mapped(void **state)
+{
+	struct fl_fault fault = truncated;
+	(void)state;
+
+	fault.mapped_file_len = 65536;
+	assert_line(&fault, "fault 1: vcpu 0 read at rip 0x401136 of 0x7f0000002000 (gpa 0x140002000): truncated: "
+			    "data at \"/tmp/x/db.sqlite\" offset 8192, file is 4096 bytes now, was 65536 when mapped; "
+			    "#NP with a record delivered");
 }
 
 static void test_other_causes(void **state)
@@ -56,7 +68,7 @@ static void test_other_causes(void **state)
 	fault.outcome = FL_OUTCOME_STOPPED;
 	fault.flags = FL_FAULT_GPA_VALID;
 	assert_line(&fault, "fault 2: vcpu 63 fetch at rip 0x401136 of gpa 0x140002000: unmapped: "
-			    "nothing is mapped there in share \"data\"; VM stopped");
+			    "nothing is mapped there in region \"data\"; VM stopped");
 	fault.share = ""; /* the byte was not found, so neither was its share */
 	assert_line(&fault, "fault 2: vcpu 63 fetch at rip 0x401136 of gpa 0x140002000: unmapped: "
 			    "nothing is mapped there; VM stopped");
@@ -101,17 +113,16 @@ static void test_hostile_path(void **state)
 	}
 }
 
-static void test_small_buffers(void **state)
+static void check_small_buffers(int (*format)(const struct fl_fault *, char *, size_t))
 {
 	char whole[1024], line[64];
-	int len = fl_fault_format(&truncated, whole, sizeof(whole));
-	(void)state;
+	int len = format(&truncated, whole, sizeof(whole));
 
 	assert_int_equal(len, strlen(whole));
-	assert_int_equal(fl_fault_format(&truncated, NULL, 0), len);
+	assert_int_equal(format(&truncated, NULL, 0), len);
 	for (size_t cap = 1; cap <= sizeof(line); cap++) {
 		memset(line, '#', sizeof(line));
-		assert_int_equal(fl_fault_format(&truncated, line, cap), len);
+		assert_int_equal(format(&truncated, line, cap), len);
 		assert_int_equal(strlen(line), cap - 1);
 		assert_memory_equal(line, whole, cap - 1);
 		for (size_t i = cap; i < sizeof(line); i++)
@@ -119,11 +130,18 @@ static void test_small_buffers(void **state)
 	}
 }
 
+static void test_small_buffers(void **state)
+{
+	(void)state;
+	check_small_buffers(fl_fault_format);
+	check_small_buffers(fl_fault_format_json);
+}
+
 static void test_names(void **state)
 {
 	static const char *const causes[] = {"none",	       "truncated", "no-space",	     "io-error",
 					     "memory-failure", "unmapped",  "not-permitted", "unknown"};
-	static const char *const outcomes[] = {"retried", "record", "plain", "stopped"};
+	static const char *const outcomes[] = {"retried", "record", "plain", "stopped", "substituted"};
 	(void)state;
 
 	for (size_t i = 0; i < FL_ARRAY_SIZE(causes); i++)
@@ -140,8 +158,10 @@ static void test_names(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_truncated),    cmocka_unit_test(test_other_causes),  cmocka_unit_test(test_nothing_known),
-	cmocka_unit_test(test_hostile_path), cmocka_unit_test(test_small_buffers), cmocka_unit_test(test_names),
+	cmocka_unit_test(test_truncated),    cmocka_unit_test(test_length_when_mapped),
+	cmocka_unit_test(test_other_causes), cmocka_unit_test(test_nothing_known),
+	cmocka_unit_test(test_hostile_path), cmocka_unit_test(test_small_buffers),
+	cmocka_unit_test(test_names),
 };
 
 FL_TEST_MAIN(30, tests)

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-/* Cuts an access at page boundaries and translates each part. */
-static void add_pieces(const struct fl_locate_ops *ops, const struct fl_operand_access *access,
-		       struct fl_pieces *pieces)
+void fl_pieces_add(const struct fl_locate_ops *ops, const struct fl_operand_access *access, struct fl_pieces *pieces)
 {
 	uint32_t done = 0;
 
@@ -36,7 +34,7 @@ static int fetch(const struct fl_locate_ops *ops, const struct fl_cpu_view *cpu,
 	struct fl_operand_access whole = {.linear = linear, .len = sizeof(bytes), .access = FL_ACCESS_FETCH};
 	int result = -EINVAL;
 
-	add_pieces(ops, &whole, pieces);
+	fl_pieces_add(ops, &whole, pieces);
 	for (unsigned int i = 0; i < pieces->count; i++) {
 		const struct fl_piece *piece = &pieces->item[i];
 
@@ -79,7 +77,7 @@ void fl_locate_pieces(const struct fl_locate_ops *ops, struct fl_cpu_view *cpu, 
 	fl_operands_list(&insn, cpu, &list);
 	cpu->vectors = NULL;
 	for (unsigned int i = 0; i < list.count; i++)
-		add_pieces(ops, &list.item[i], pieces);
+		fl_pieces_add(ops, &list.item[i], pieces);
 }
 
 static void found(struct fl_location *location, const struct fl_piece *piece, uint64_t gpa)

@@ -57,6 +57,9 @@ struct fl_location {
 /* All accesses of the instruction at RIP, the fetch first. Fetch bytes that cannot be read end the list. */
 void fl_locate_pieces(const struct fl_locate_ops *ops, struct fl_cpu_view *cpu, struct fl_pieces *pieces);
 
+/* Adds an access, cut at page boundaries and translated, to the list, as far as there is room. */
+void fl_pieces_add(const struct fl_locate_ops *ops, const struct fl_operand_access *access, struct fl_pieces *pieces);
+
 /* in: what the intake knows already; it decides what is looked for. */
 enum fl_locate_result fl_locate(const struct fl_locate_ops *ops, const struct fl_intake *in,
 				const struct fl_pieces *pieces, struct fl_location *location);

@@ -70,7 +70,11 @@ enum fl_cause {
 enum fl_action {
 	FL_ACTION_STOP = 0,	  /* stop the VM with a report; its memory can still be looked at */
 	FL_ACTION_REFLECT = 1,	  /* let the guest take it as an exception; windows only, never RAM */
-	FL_ACTION_SUBSTITUTE = 2, /* a private zero page, until the range is mapped anew or the file grows over it */
+	/*
+	 * a private zero page, until the range is mapped anew or the file grows over it; for causes truncated, no space,
+	 * I/O error and memory failure, passed over for others, where there is nothing that a page could stand for
+	 */
+	FL_ACTION_SUBSTITUTE = 2,
 	FL_ACTION_ASK = 3,	  /* let fl_vm_opts.decide say; without one, the next in the list */
 	/* what only an answer of fl_vm_opts.decide can be */
 	FL_ACTION_RETRY = 4, /* the cause was repaired: look again, and repeat the access if the page is healthy */

@@ -40,10 +40,30 @@ void fl_probe_put(struct fl_probe *probe);
 /* Pure: what the facts mean for this access. */
 struct fl_finding fl_classify(const struct fl_probe *probe, uint64_t gpa, enum fl_access access);
 
+/* What can be done about a fault at this moment; whoever asks has found out. */
+struct fl_possible {
+	bool reflect;	 /* the vCPU can take an exception now */
+	bool substitute; /* the byte is known, and nothing of the instruction has happened yet */
+	bool ask;	 /* there is somebody to ask, about a byte that is known */
+};
+
 /*
- * Pure: the first action of the region's policy that can be taken. can_reflect: the vCPU is in a
- * state to take an exception now. RAM and unknown places always stop.
+ * Pure: can this action be taken? What substitute cures is a page that stands for data which is lost or cannot be
+ * had: truncated, no space, I/O error, memory failure. Not an access that is an error of the guest's own: where nothing is
+ * mapped there is nothing to stand for, and what is read-only is so by intention; nor a cause that nobody knows.
+ * RAM is never reflected: no file is behind it of which the guest could learn something.
  */
-enum fl_action fl_decide(const struct fl_region *region, const struct fl_finding *finding, bool can_reflect);
+bool fl_action_is_possible(enum fl_action action, const struct fl_region *region, const struct fl_finding *finding,
+			   const struct fl_possible *possible);
+
+/*
+ * Pure: the next action of the region's list that can be taken. *at: how many entries of the list have been
+ * used up, 0 at first; moved on past the one returned. FL_ACTION_STOP ends every list, and is the answer for unknown places.
+ */
+enum fl_action fl_decide(const struct fl_region *region, const struct fl_finding *finding,
+			 const struct fl_possible *possible, unsigned int *at);
+
+/* Does the list name the action before it stops? */
+bool fl_policy_has(const struct fl_policy *policy, enum fl_action action);
 
 #endif

@@ -20,7 +20,7 @@ struct fl_region {
 	uint8_t *hva;
 	const char *name;	  /* share tag for windows, "ram"; outlives the map */
 	struct fl_window *window; /* FL_REGION_WINDOW only */
-	struct fl_policy policy;  /* FL_REGION_WINDOW only; RAM always stops */
+	struct fl_policy policy;  /* RAM passes FL_ACTION_REFLECT over */
 };
 
 #define FL_GPA_REGIONS_MAX 32

@@ -10,25 +10,29 @@ bool fl_event_in_flight(const struct kvm_vcpu_events *events)
 	       events->nmi.injected || events->nmi.pending;
 }
 
-bool fl_can_deliver(struct fl_fault_case *c)
+static const char *why_not(struct fl_fault_case *c)
 {
 	const struct fl_pvpf *pvpf = &c->vcpu->pvpf;
 
-	c->slot = -1;
-	if (!c->undone) {
-		c->why_stopped = "a store that KVM emulated could not be taken back";
-		return false;
-	}
-	if (c->events.smi.smm) {
-		c->why_stopped = "the vCPU was in system management mode";
-		return false;
-	}
+	if (!c->undone)
+		return "a store that KVM emulated could not be taken back";
+	if (c->delivering >= 0)
+		return "another exception or interrupt was being delivered";
+	if (c->events.smi.smm)
+		return "the vCPU was in system management mode";
+	if (c->nested)
+		return "the vCPU was running a guest of its own";
 	if (!fl_pvpf_wants_record(pvpf, c->cpl))
-		return true;
+		return NULL;
 	c->slot = fl_pvpf_free_slot(pvpf);
-	if (c->slot < 0)
-		c->why_stopped = "all records of the vCPU were posted";
-	return c->slot >= 0;
+	return c->slot < 0 ? "all records of the vCPU were posted" : NULL;
+}
+
+bool fl_can_deliver(struct fl_fault_case *c)
+{
+	c->slot = -1;
+	c->no_reflect = why_not(c);
+	return !c->no_reflect;
 }
 
 static int inject(struct fl_fault_case *c)

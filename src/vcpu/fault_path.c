@@ -3,52 +3,51 @@
  * The way of a fault (ARCHITECTURE.md):
  *
  *	1 intake    intake.c				KVM_RUN came back: is this a backing fault?
- *	2 locate    locate.c operands.c undo.c		which byte, by which access?
+ *	2 locate    locate.c operands.c delivery.c undo.c	which byte, by which access?
  *	3 classify  mmu_backing/probe.c classify.c	what stands behind it, what is wrong with it?
- *	4 decide    mmu_backing/decide.c		what does the region's policy say?
- *	5 deliver   deliver.c pvpf.c			the guest takes it, or the vCPU stops
+ *	4 decide    policy.c mmu_backing/decide.c	what does the region's policy say?
+ *	5 deliver   deliver.c pvpf.c policy.c		the guest takes it, or gets a page, or the vCPU stops
  *	6 account   account.c				one report
  *
  * No input makes it spin: every way back into the guest either delivers something there or is counted.
  */
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "vcpu/delivery.h"
 #include "vcpu/fault_case.h"
 
-/* Times in a row that one instruction may come back with nothing to deliver. */
-#define REPEATS_MAX	 1000
-#define LINE_ROOM	 400
-#define REPEAT_FORGET_NS UINT64_C(1000000000)
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-/* Counts one more; what comes rarely is not a spin, so a second of peace is forgiven. */
-static unsigned int repeat(struct fl_repeat *repeat, uint64_t rip)
-{
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
-
-	if (repeat->rip != rip || now - repeat->last_ns > REPEAT_FORGET_NS)
-		repeat->count = 0;
-	repeat->rip = rip;
-	repeat->last_ns = now;
-	return ++repeat->count;
-}
+#define LINE_ROOM      512
+#define WHY_ROOM       256
+#define PATH_SHOWN_LEN 160u /* of a path in the ending's text, which is short: its end says most */
 
 static enum fl_locate_result locate(struct fl_fault_case *c)
 {
 	struct fl_locate_ops ops = fl_cpu_access(c->vcpu);
 	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs, .xsave_len = c->vcpu->xsave_len};
+	struct fl_pieces pieces = {0};
+
+	/* a nested guest's addresses are not translated by the page tables that CR3 names alone */
+	if (!c->nested)
+		fl_locate_pieces(&ops, &cpu, &pieces);
+	return fl_locate(&ops, c->in, &pieces, &c->location);
+}
+
+/* Does the delivery that is under way need a page that cannot be had? Then it will never finish by itself. */
+static bool locate_delivery(struct fl_fault_case *c)
+{
+	struct fl_locate_ops ops = fl_cpu_access(c->vcpu);
+	const struct fl_delivery delivery = {.regs = &c->regs, .sregs = &c->sregs, .events = &c->events, .cpl = c->cpl};
 	struct fl_pieces pieces;
 
-	fl_locate_pieces(&ops, &cpu, &pieces);
-	return fl_locate(&ops, c->in, &pieces, &c->location);
+	if (c->nested || c->in->gpa_exact || !fl_delivery_pieces(&ops, &delivery, &pieces))
+		return false;
+	/* KVM may have named a page that has nothing to do with it */
+	if (fl_locate(&ops, c->in, &pieces, &c->location) != FL_LOCATE_BAD || !c->location.gva_valid)
+		return false;
+	c->located = FL_LOCATE_BAD;
+	c->delivering = fl_delivery_vector(&c->events);
+	return true;
 }
 
 static void classify(struct fl_fault_case *c)
@@ -61,45 +60,35 @@ static void classify(struct fl_fault_case *c)
 		c->finding = (struct fl_finding){.verdict = FL_VERDICT_BAD, .cause = FL_CAUSE_UNKNOWN, .bad_len = 1};
 		return;
 	}
-	fl_probe_page(c->vcpu->env->map, c->location.gpa, c->location.access == FL_ACCESS_WRITE, &c->probe);
-	c->finding = fl_classify(&c->probe, c->location.gpa, c->location.access);
+	c->finding = fl_look(c, &c->probe);
 }
 
-/* A byte nobody could find lies in one of the windows: the guest may have it only if all of them would give it. */
-static enum fl_action decide_unlocated(struct fl_fault_case *c, bool can_reflect)
+/* The text of an ending has room for some 500 bytes. */
+static void format_short(struct fl_fault *fault, char *line, size_t len)
 {
-	const struct fl_gpa_map *map = c->vcpu->env->map;
-	enum fl_action action = FL_ACTION_STOP;
+	size_t path_len = strlen(fault->path);
+	char shown[PATH_SHOWN_LEN + 4];
 
-	for (unsigned int i = 0; i < map->count; i++) {
-		if (map->regions[i].kind != FL_REGION_WINDOW)
-			continue;
-		action = fl_decide(&map->regions[i], &c->finding, can_reflect);
-		if (action == FL_ACTION_STOP)
-			break;
+	if (path_len > PATH_SHOWN_LEN) {
+		snprintf(shown, sizeof(shown), "...%s", fault->path + (path_len - PATH_SHOWN_LEN));
+		fault->path = shown;
 	}
-	return action;
-}
-
-static void decide(struct fl_fault_case *c)
-{
-	bool can_reflect = fl_can_deliver(c);
-
-	if (c->located == FL_LOCATE_UNKNOWN)
-		c->action = decide_unlocated(c, can_reflect);
-	else
-		c->action = fl_decide(c->probe.region, &c->finding, can_reflect);
+	fl_fault_format(fault, line, len);
 }
 
 static enum fl_step stop(struct fl_fault_case *c, struct fl_ending *ending)
 {
-	char line[LINE_ROOM];
+	char line[LINE_ROOM], why[WHY_ROOM], during[64] = "";
+	struct fl_fault fault;
 
 	c->outcome = FL_OUTCOME_STOPPED;
-	fl_account(c, line, sizeof(line));
-	return fl_ending(ending, FL_VCPU_END_FAULT, -EFAULT, "vCPU %u stopped, %s, \"%s\": %s", c->vcpu->index,
-			 c->why_stopped ? c->why_stopped : "the policy does not let the guest have it",
-			 c->probe.region ? c->probe.region->name : "?", line);
+	fl_account(c, &fault);
+	format_short(&fault, line, sizeof(line));
+	fl_describe_stop(c, why, sizeof(why));
+	if (c->delivering >= 0)
+		snprintf(during, sizeof(during), " in the delivery of vector %d", c->delivering);
+	return fl_ending(ending, FL_VCPU_END_FAULT, -EFAULT, "vCPU %u stopped%s, %s, \"%s\": %s", c->vcpu->index,
+			 during, why, c->probe.region ? c->probe.region->name : "?", line);
 }
 
 static enum fl_step host_error(struct fl_fault_case *c, struct fl_ending *ending, const char *step, int error)
@@ -111,27 +100,75 @@ static enum fl_step host_error(struct fl_fault_case *c, struct fl_ending *ending
 /* The page is there (again): the access is repeated. Only the first of a series makes a report. */
 static enum fl_step retry(struct fl_fault_case *c, struct fl_ending *ending)
 {
-	unsigned int count = repeat(&c->vcpu->healthy, c->regs.rip);
-	char line[LINE_ROOM];
+	unsigned int count = fl_repeat_count(&c->vcpu->healthy, c->regs.rip);
+	struct fl_fault fault;
 
 	if (!c->undone) {
 		c->why_stopped = "a store that KVM emulated could not be taken back";
 		return stop(c, ending);
 	}
-	if (count > REPEATS_MAX) {
+	if (count > FL_REPEATS_MAX) {
 		c->why_stopped = "the access keeps failing although its page is healthy";
 		return stop(c, ending);
 	}
 	c->outcome = FL_OUTCOME_RETRIED;
 	if (count == 1)
-		fl_account(c, line, sizeof(line));
+		fl_account(c, &fault);
+	return FL_STEP_CONTINUE;
+}
+
+/* KVM did not take the exception: the report says that the vCPU stopped, the ending says why. */
+static enum fl_step delivery_failed(struct fl_fault_case *c, struct fl_ending *ending, int error)
+{
+	struct fl_fault fault;
+
+	c->outcome = FL_OUTCOME_STOPPED;
+	c->seq = 0;
+	fl_account(c, &fault);
+	return host_error(c, ending, "deliver", error);
+}
+
+/*
+ * Where the host's mapping itself forbids the access KVM fails at once (hva_to_pfn(), vma_is_valid()): the vCPU does
+ * not hang on that page, whatever it hangs on. The guest may not even get that far, when its own tables forbid it, too.
+ */
+static bool can_stall(const struct fl_finding *finding)
+{
+	return finding->cause != FL_CAUSE_UNMAPPED && finding->cause != FL_CAUSE_NOT_PERMITTED;
+}
+
+/* Everything after step 2. */
+static enum fl_step resolve(struct fl_fault_case *c, struct fl_ending *ending)
+{
+	struct fl_fault fault;
+	int result;
+
+	classify(c);
+	fl_step_end(c, &c->times.classify_ns);
+	if (c->in->shape == FL_SHAPE_STALL && !can_stall(&c->finding))
+		return FL_STEP_CONTINUE;
+	if (c->finding.verdict == FL_VERDICT_RETRY)
+		return retry(c, ending);
+	result = fl_follow_policy(c);
+	if (result)
+		return delivery_failed(c, ending, result);
+	if (c->outcome == FL_OUTCOME_STOPPED)
+		return stop(c, ending);
+	if (c->outcome == FL_OUTCOME_RECORD || c->outcome == FL_OUTCOME_PLAIN)
+		c->vcpu->healthy.count = 0;
+	fl_account(c, &fault);
 	return FL_STEP_CONTINUE;
 }
 
 /* KVM goes on delivering the event when it is entered again; the fault comes back after it, or never. */
 static enum fl_step let_event_finish(struct fl_fault_case *c, struct fl_ending *ending)
 {
-	if (repeat(&c->vcpu->busy, c->regs.rip) <= REPEATS_MAX)
+	bool stuck = locate_delivery(c);
+
+	fl_step_end(c, &c->times.locate_ns);
+	if (stuck)
+		return resolve(c, ending);
+	if (fl_repeat_count(&c->vcpu->busy, c->regs.rip) <= FL_REPEATS_MAX)
 		return FL_STEP_CONTINUE;
 	c->why_stopped = "an exception or interrupt cannot be delivered";
 	c->located = locate(c);
@@ -139,52 +176,38 @@ static enum fl_step let_event_finish(struct fl_fault_case *c, struct fl_ending *
 	return stop(c, ending);
 }
 
-/*
- * Where the host's mapping itself forbids the access KVM fails at once (hva_to_pfn(), vma_is_valid()): the vCPU does not
- * hang on that page, whatever it hangs on. The guest may not even get that far, when its own tables forbid it, too.
- */
-static bool can_stall(const struct fl_finding *finding)
-{
-	return finding->cause != FL_CAUSE_UNMAPPED && finding->cause != FL_CAUSE_NOT_PERMITTED;
-}
-
 static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *ending)
 {
-	char line[LINE_ROOM];
 	int result = fl_snapshot(c);
 
 	if (!result)
 		result = fl_take_back(c);
 	if (result)
 		return host_error(c, ending, "take back", result);
+	fl_step_end(c, &c->times.intake_ns);
 	if (c->in->shape != FL_SHAPE_EMULATION && fl_event_in_flight(&c->events))
 		return let_event_finish(c, ending);
 
 	c->located = locate(c);
+	fl_step_end(c, &c->times.locate_ns);
 	if (c->in->shape == FL_SHAPE_EMULATION && c->located != FL_LOCATE_BAD)
 		return fl_run_end_on_error(c->vcpu, c->in, ending);
 	/* the watchdog only suspects: a guest that spins by itself touches nothing that can be lost */
 	if (c->in->shape == FL_SHAPE_STALL && c->located != FL_LOCATE_BAD)
 		return FL_STEP_CONTINUE;
-	classify(c);
-	if (c->in->shape == FL_SHAPE_STALL && !can_stall(&c->finding))
-		return FL_STEP_CONTINUE;
-	if (c->finding.verdict == FL_VERDICT_RETRY)
-		return retry(c, ending);
-	decide(c);
-	if (c->action == FL_ACTION_STOP)
-		return stop(c, ending);
-	result = fl_deliver(c);
-	if (result)
-		return host_error(c, ending, "deliver", result);
-	c->vcpu->healthy.count = 0;
-	fl_account(c, line, sizeof(line));
-	return FL_STEP_CONTINUE;
+	return resolve(c, ending);
 }
 
 enum fl_step fl_fault_path(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending)
 {
-	struct fl_fault_case c = {.vcpu = vcpu, .in = in, .time_ns = now_ns(CLOCK_REALTIME), .slot = -1};
+	struct fl_fault_case c = {
+		.vcpu = vcpu,
+		.in = in,
+		.time_ns = fl_clock_ns(CLOCK_REALTIME),
+		.mark_ns = fl_clock_ns(CLOCK_MONOTONIC),
+		.delivering = -1,
+		.slot = -1,
+	};
 	enum fl_step step = run_pipeline(&c, ending);
 
 	fl_probe_put(&c.probe);

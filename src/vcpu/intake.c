@@ -138,7 +138,7 @@ void fl_intake(const struct fl_run_return *ret, const struct fl_gpa_map *map, st
 
 const char *fl_shape_name(enum fl_shape shape)
 {
-	static const char *const names[] = {"efault", "annotated", "mmio", "mceerr", "emulation", "stall"};
+	static const char *const names[] = {"efault", "annotated", "mmio", "mceerr", "emulation", "stall", "request"};
 
 	return (unsigned int)shape < FL_ARRAY_SIZE(names) ? names[shape] : "?";
 }

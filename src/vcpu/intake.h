@@ -39,6 +39,7 @@ enum fl_shape {
 	FL_SHAPE_MCEERR,    /* BUS_MCEERR_AR: names the host page */
 	FL_SHAPE_EMULATION, /* KVM's emulator gave up: perhaps because it could not fetch the instruction */
 	FL_SHAPE_STALL,	    /* nothing came: the watchdog suspects that KVM tries again for ever */
+	FL_SHAPE_REQUEST,   /* the guest asked for a substitute: no access failed just now */
 };
 
 struct fl_intake {

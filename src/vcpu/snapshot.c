@@ -9,10 +9,33 @@
 /* Exits that one instruction can still bring: a 64-byte operand in parts of 8, twice, and some more. */
 #define COMPLETIONS_MAX 32
 
+#define CR4_VMXE  (UINT64_C(1) << 13)
+#define EFER_SVME (UINT64_C(1) << 12)
+
+/* Does the vCPU run a guest of its own right now? Answered true where KVM does not say. */
+static bool is_nested(const struct fl_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	FL_FREE struct kvm_nested_state *state = NULL;
+	int room;
+
+	/* what VMXON and VMRUN need; all others pay nothing for the question */
+	if (!(sregs->cr4 & CR4_VMXE) && !(sregs->efer & EFER_SVME))
+		return false;
+	room = ioctl(vcpu->env->kvm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE);
+	if (room < (int)sizeof(*state))
+		return true;
+	state = calloc(1, (size_t)room);
+	if (!state)
+		return true;
+	state->size = (uint32_t)room;
+	return ioctl(vcpu->fd, KVM_GET_NESTED_STATE, state) < 0 || (state->flags & KVM_STATE_NESTED_GUEST_MODE);
+}
+
 int fl_snapshot(struct fl_fault_case *c)
 {
+	bool half_done = c->in->shape == FL_SHAPE_MMIO || c->in->shape == FL_SHAPE_REQUEST;
 	struct fl_cpu_state state;
-	int result = fl_sync_regs_read(c->vcpu, c->in->shape == FL_SHAPE_MMIO, &state);
+	int result = fl_sync_regs_read(c->vcpu, half_done, &state);
 
 	if (result)
 		return result;
@@ -21,6 +44,7 @@ int fl_snapshot(struct fl_fault_case *c)
 	c->events = state.events;
 	c->vcpu->sregs = state.sregs;
 	c->cpl = c->sregs.cr0 & 1 ? c->sregs.ss.dpl : 0;
+	c->nested = is_nested(c->vcpu, &c->sregs);
 	c->undone = true;
 	return 0;
 }

@@ -67,6 +67,12 @@ struct fl_vcpu_entry {
 };
 FL_CHECKED_RESULT int fl_vcpu_set_entry(struct fl_vcpu *vcpu, const struct fl_vcpu_entry *entry, struct fl_diag *diag);
 
+/*
+ * Adds what this vCPU has counted in the regions of that name, or in all and nowhere if NULL, to *sum. False: the map has no
+ * such region. Any thread, any time before fl_vcpu_free().
+ */
+bool fl_vcpu_add_counters(const struct fl_vcpu *vcpu, const char *region, struct fl_counters *sum);
+
 FL_CHECKED_RESULT int fl_vcpu_start(struct fl_vcpu *vcpu, struct fl_diag *diag);
 void fl_vcpu_request_stop(struct fl_vcpu *vcpu); /* asks and kicks; does not wait; any thread */
 void fl_vcpu_stop(struct fl_vcpu *vcpu);	 /* asks, kicks, joins; idempotent; not from its own thread */

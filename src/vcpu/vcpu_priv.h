@@ -17,6 +17,13 @@ struct fl_repeat {
 	unsigned int count;
 };
 
+/* Of one region: written by the vCPU's thread alone, read by any. */
+struct fl_region_counts {
+	_Atomic uint64_t faults;
+	_Atomic uint64_t outcome[FL_ARRAY_SIZE(((struct fl_counters *)0)->outcome)];
+	_Atomic uint64_t cause[FL_ARRAY_SIZE(((struct fl_counters *)0)->cause)];
+};
+
 struct fl_vcpu {
 	struct fl_vcpu_env *env;
 	unsigned int index;
@@ -39,6 +46,11 @@ struct fl_vcpu {
 	struct fl_repeat healthy; /* the located page was healthy: retried */
 	struct fl_repeat busy;	  /* an event was being delivered: let it finish first */
 	struct fl_look last_look;
+	struct fl_repeat asked;	  /* somebody was asked and said that he repaired it */
+	struct fl_repeat substituted;
+	char path[4096]; /* of the file in the report being made */
+	/* by index in env->map; the last one is for faults whose place nobody could find */
+	struct fl_region_counts counts[FL_GPA_REGIONS_MAX + 1];
 	struct fl_log_limit fault_lines;
 	struct fl_log_limit odd_lines;
 };
@@ -95,6 +107,9 @@ enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, stru
 
 /* cpu_access.c: of an XSAVE area with all that XCR0 enables */
 uint32_t fl_cpu_xsave_len(void);
+
+/* request.c: the guest wants a private zero page at a page number of a window (PVPF_MSR_SUBSTITUTE). */
+enum fl_step fl_substitute_request(struct fl_vcpu *vcpu, uint64_t pfn, struct fl_ending *ending);
 
 /* fault_path.c: all of a fault's way but the intake. */
 enum fl_step fl_fault_path(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);

@@ -106,51 +106,9 @@ static void test_bad_len_at_the_edges(void **state)
 	assert_int_equal(fl_classify(&nowhere, UINT64_MAX, RD).bad_len, 1);
 }
 
-#define STOP	FL_ACTION_STOP
-#define REFLECT FL_ACTION_REFLECT
-
-static const struct {
-	const struct fl_region region;
-	enum fl_verdict verdict;
-	bool can_reflect;
-	enum fl_action action;
-} decisions[] = {
-	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT, STOP}}}, BAD, true, REFLECT},
-	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT, STOP}}}, BAD, false, STOP},
-	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT, REFLECT, REFLECT, REFLECT}}}, BAD, false, STOP},
-	{{.kind = FL_REGION_WINDOW, .policy = {{STOP, REFLECT}}}, BAD, true, STOP},
-	{{.kind = FL_REGION_WINDOW, .policy = {{0}}}, BAD, true, STOP},
-	{{.kind = FL_REGION_WINDOW, .policy = {{REFLECT}}}, HOLE, true, STOP},
-	{{.kind = FL_REGION_RAM, .policy = {{REFLECT}}}, BAD, true, STOP},
-	{{.kind = FL_REGION_RAM, .policy = {{REFLECT}}}, HOLE, true, STOP},
-	{{.kind = FL_REGION_WINDOW, .policy = {{(enum fl_action)77, REFLECT}}}, BAD, true, REFLECT}, /* passed over */
-	{{.kind = FL_REGION_WINDOW, .policy = {{(enum fl_action)77}}}, BAD, true, STOP},
-};
-
-static void test_policy(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < FL_ARRAY_SIZE(decisions); i++) {
-		struct fl_finding finding = {decisions[i].verdict, FL_CAUSE_TRUNCATED, 1};
-
-		if (fl_decide(&decisions[i].region, &finding, decisions[i].can_reflect) != decisions[i].action)
-			fail_msg("decision %zu", i);
-	}
-}
-
-static void test_policy_of_nowhere(void **state)
-{
-	struct fl_finding finding = {BAD, FL_CAUSE_UNMAPPED, 1};
-	(void)state;
-
-	assert_int_equal(fl_decide(NULL, &finding, true), STOP);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_every_verdict),
 	cmocka_unit_test(test_bad_len_at_the_edges),
-	cmocka_unit_test(test_policy),
-	cmocka_unit_test(test_policy_of_nowhere),
 };
 
 FL_TEST_MAIN(30, tests)

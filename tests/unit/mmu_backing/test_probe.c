@@ -160,11 +160,13 @@ static void test_no_memslot(void **state)
 {
 	const struct fixture *f = *state;
 	struct fl_finding finding = find(f, RANGE + 8, FL_ACCESS_READ);
+	const struct fl_possible possible = {true, true, true};
+	unsigned int at = 0;
 
 	assert_int_equal(finding.verdict, FL_VERDICT_BAD);
 	assert_int_equal(finding.cause, FL_CAUSE_UNMAPPED);
 	assert_int_equal(finding.bad_len, PAGE - 8);
-	assert_int_equal(fl_decide(fl_gpa_map_find(&f->map, RANGE + 8), &finding, true), FL_ACTION_STOP);
+	assert_int_equal(fl_decide(fl_gpa_map_find(&f->map, RANGE + 8), &finding, &possible, &at), FL_ACTION_STOP);
 }
 
 static void test_ram_is_healthy(void **state)

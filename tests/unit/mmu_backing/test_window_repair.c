@@ -237,9 +237,11 @@ static void test_foreign_mapping_breaks_the_window_and_is_left_alone(void **stat
 	struct fixture *f = *state;
 	struct fl_gpa_map map = {0};
 	struct fl_region region = test_window_region(f->window, FL_GIB);
+	const struct fl_possible possible = {true, true, true};
 	struct fl_probe probe;
 	struct fl_finding finding;
 	struct stat st;
+	unsigned int at = 0;
 	int fd = test_memfd(PAGE);
 
 	assert_int_equal(fstat(fd, &st), 0);
@@ -262,7 +264,7 @@ static void test_foreign_mapping_breaks_the_window_and_is_left_alone(void **stat
 	finding = fl_classify(&probe, FL_GIB + 2 * RANGE + PAGE, FL_ACCESS_READ);
 	fl_probe_put(&probe);
 	assert_int_equal(finding.verdict, FL_VERDICT_HOLE);
-	assert_int_equal(fl_decide(&region, &finding, true), FL_ACTION_STOP);
+	assert_int_equal(fl_decide(&region, &finding, &possible, &at), FL_ACTION_STOP);
 
 	fl_window_free(f->window);
 	assert_int_equal(test_mapping_at(fault.foreign).ino, st.st_ino);

@@ -132,7 +132,7 @@ static int add_topology(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *fac
 	return result;
 }
 
-static int add_pvpf(struct fl_cpuid *cpuid, bool strict)
+static int add_pvpf(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *facts)
 {
 	const struct kvm_cpuid_entry2 signature = {
 		.function = PVPF_HOST_CPUID_BASE,
@@ -145,7 +145,8 @@ static int add_pvpf(struct fl_cpuid *cpuid, bool strict)
 		.function = PVPF_HOST_CPUID_BASE + 1,
 		.eax = PVPF_ABI_VERSION,
 		/* where HLT exits, it sleeps by itself, and in the kernel */
-		.ebx = PVPF_FEAT_ERRORS | PVPF_FEAT_GVA | (strict ? PVPF_FEAT_IDLE : 0),
+		.ebx = PVPF_FEAT_ERRORS | PVPF_FEAT_GVA | PVPF_FEAT_HWPOISON | (facts->strict ? PVPF_FEAT_IDLE : 0) |
+		       (facts->offer_substitute ? PVPF_FEAT_SUBSTITUTE : 0),
 		.ecx = PVPF_HOST_MSR_BASE,
 		.edx = PVPF_HOST_VECTOR | PVPF_RECORDS << 8,
 	};
@@ -196,7 +197,7 @@ int fl_cpuid_shape(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *facts)
 	if (basic && basic->eax >= 0xb)
 		result = add_topology(cpuid, facts);
 	if (!result && facts->offer_pvpf)
-		result = add_pvpf(cpuid, facts->strict);
+		result = add_pvpf(cpuid, facts);
 	return result;
 }
 

@@ -22,6 +22,7 @@ struct fl_cpuid_facts {
 	bool tsc_deadline; /* the timer works: KVM has it and knows the TSC's frequency */
 	bool strict;	   /* HLT does not exit */
 	bool offer_pvpf;
+	bool offer_substitute; /* some window's policy allows it */
 };
 
 _Static_assert(offsetof(struct fl_cpuid, room) == offsetof(struct kvm_cpuid2, entries), "the kernel's layout");

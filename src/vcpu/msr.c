@@ -61,6 +61,8 @@ enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, stru
 	case PVPF_MSR_IDLE:
 		/* as CPUID says: guest_cpuid.c */
 		return vcpu->env->kvm->strict ? idle(vcpu, ending) : FL_STEP_CONTINUE;
+	case PVPF_MSR_SUBSTITUTE:
+		return fl_substitute_request(vcpu, in->value, ending);
 	}
 	return FL_STEP_CONTINUE;
 }

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "mmu_backing/fault_site.h"
 #include "mmu_backing/gmem.h"
 #include "vcpu/guest_cpuid.h"
 #include "vcpu/vcpu_priv.h"
@@ -34,6 +35,15 @@ static bool tsc_deadline_works(const struct fl_vcpu *vcpu)
 	       ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0) > 0;
 }
 
+static bool may_substitute(const struct fl_gpa_map *map)
+{
+	for (unsigned int i = 0; i < map->count; i++)
+		if (map->regions[i].kind == FL_REGION_WINDOW &&
+		    fl_policy_has(&map->regions[i].policy, FL_ACTION_SUBSTITUTE))
+			return true;
+	return false;
+}
+
 static int set_cpuid(struct fl_vcpu *vcpu, struct fl_diag *diag)
 {
 	FL_FREE struct fl_cpuid *cpuid = malloc(sizeof(*cpuid));
@@ -43,6 +53,7 @@ static int set_cpuid(struct fl_vcpu *vcpu, struct fl_diag *diag)
 		.tsc_deadline = tsc_deadline_works(vcpu),
 		.strict = vcpu->env->kvm->strict,
 		.offer_pvpf = vcpu->env->offer_pvpf,
+		.offer_substitute = may_substitute(vcpu->env->map),
 	};
 	int result;
 

@@ -213,6 +213,11 @@ exception:
 	rdmsr
 	jmp mini_done
 
+	program wrmsr_read
+	wrmsr
+	mov (%rbx), %rax
+	jmp mini_done
+
 	/*
 	 * %r8 times: a one-shot timer of %rsi ticks of 1 ns (none if 0), then idle by MSR %rdi, in the shadow
 	 * of STI, until an interrupt has come

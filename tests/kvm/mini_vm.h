@@ -67,8 +67,8 @@ struct mini_start {
 extern const uint8_t mini_guest_start[], mini_guest_end[], mini_stubs[], mini_interrupt_stub[], mini_done[],
 	mini_finish[], mini_read[], mini_write[], mini_atomic[], mini_fetch[], mini_push[], mini_push_insn[],
 	mini_call[], mini_call_insn[], mini_rep_movsb[], mini_rep_stosl[], mini_movsq[], mini_read_loop[],
-	mini_bad_stack[], mini_idle[], mini_ipi[], mini_wrmsr_rdmsr[], mini_spin[], mini_still[],
-	mini_halt[], mini_exits[];
+	mini_bad_stack[], mini_idle[], mini_ipi[], mini_wrmsr_rdmsr[], mini_wrmsr_read[], mini_spin[],
+	mini_still[], mini_halt[], mini_exits[];
 
 #define MINI_FILE_LEN 0x200000
 

@@ -148,7 +148,7 @@ static void test_pvpf_block(void **state)
 	assert_string_equal(text, "PVPageFault");
 	assert_int_equal(signature.eax, 0x40000101);
 	assert_int_equal(features.eax, 1);
-	assert_int_equal(features.ebx, 1 | 2 | 8); /* errors, linear address, idle */
+	assert_int_equal(features.ebx, 1 | 2 | 4 | 8); /* errors, linear address, memory failure, idle */
 	assert_int_equal(features.ecx, 0x50564600);
 	assert_int_equal(features.edx, 11 | 4 << 8);
 	assert_null(find(cpuid, 0x40000105, 0));
@@ -164,7 +164,19 @@ static void test_pvpf_where_hlt_exits(void **state)
 	(void)state;
 	watch.strict = false;
 	assert_int_equal(fl_cpuid_shape(cpuid, &watch), 0);
-	assert_int_equal(get(cpuid, 0x40000101, 0).ebx, 1 | 2);
+	assert_int_equal(get(cpuid, 0x40000101, 0).ebx, 1 | 2 | 4);
+	free(cpuid);
+}
+
+static void test_substitute_is_offered_where_a_policy_allows_it(void **state)
+{
+	struct fl_cpuid *cpuid = host_table();
+	struct fl_cpuid_facts generous = facts;
+
+	(void)state;
+	generous.offer_substitute = true;
+	assert_int_equal(fl_cpuid_shape(cpuid, &generous), 0);
+	assert_int_equal(get(cpuid, 0x40000101, 0).ebx, 1 | 2 | 4 | 8 | 16);
 	free(cpuid);
 }
 
@@ -200,6 +212,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_topology),
 	cmocka_unit_test(test_pvpf_block),
 	cmocka_unit_test(test_pvpf_where_hlt_exits),
+	cmocka_unit_test(test_substitute_is_offered_where_a_policy_allows_it),
 	cmocka_unit_test(test_pvpf_not_offered),
 	cmocka_unit_test(test_full_table),
 };

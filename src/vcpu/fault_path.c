@@ -137,6 +137,18 @@ static bool can_stall(const struct fl_finding *finding)
 	return finding->cause != FL_CAUSE_UNMAPPED && finding->cause != FL_CAUSE_NOT_PERMITTED;
 }
 
+/*
+ * An exception must wait for the event whose delivery needs the page, and nothing else on the list helps: the page may
+ * still come back while KVM tries again, which it does a bounded number of times. Not if somebody was asked: he knows;
+ * nor if the watchdog found it, which has waited already.
+ */
+static bool better_wait(const struct fl_fault_case *c)
+{
+	return c->delivering >= 0 && !c->id && c->in->shape != FL_SHAPE_STALL && c->finding.verdict == FL_VERDICT_BAD &&
+	       c->probe.region && c->probe.region->kind == FL_REGION_WINDOW &&
+	       fl_policy_has(&c->probe.region->policy, FL_ACTION_REFLECT) && c->vcpu->busy.count <= FL_REPEATS_MAX;
+}
+
 /* Everything after step 2. */
 static enum fl_step resolve(struct fl_fault_case *c, struct fl_ending *ending)
 {
@@ -153,7 +165,7 @@ static enum fl_step resolve(struct fl_fault_case *c, struct fl_ending *ending)
 	if (result)
 		return delivery_failed(c, ending, result);
 	if (c->outcome == FL_OUTCOME_STOPPED)
-		return stop(c, ending);
+		return better_wait(c) ? FL_STEP_CONTINUE : stop(c, ending);
 	if (c->outcome == FL_OUTCOME_RECORD || c->outcome == FL_OUTCOME_PLAIN)
 		c->vcpu->healthy.count = 0;
 	fl_account(c, &fault);
@@ -163,12 +175,13 @@ static enum fl_step resolve(struct fl_fault_case *c, struct fl_ending *ending)
 /* KVM goes on delivering the event when it is entered again; the fault comes back after it, or never. */
 static enum fl_step let_event_finish(struct fl_fault_case *c, struct fl_ending *ending)
 {
+	unsigned int count = fl_repeat_count(&c->vcpu->busy, c->regs.rip);
 	bool stuck = locate_delivery(c);
 
 	fl_step_end(c, &c->times.locate_ns);
 	if (stuck)
 		return resolve(c, ending);
-	if (fl_repeat_count(&c->vcpu->busy, c->regs.rip) <= FL_REPEATS_MAX)
+	if (count <= FL_REPEATS_MAX)
 		return FL_STEP_CONTINUE;
 	c->why_stopped = "an exception or interrupt cannot be delivered";
 	c->located = locate(c);

@@ -3,6 +3,8 @@
 #include "tests/lib/fl_test.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "tests/kvm/mini_vm.h"
 
@@ -138,6 +140,7 @@ static void check_outcome(struct mini_vm *vm, enum fl_outcome outcome)
 	assert_int_equal(only_fault(vm)->cause, FL_CAUSE_TRUNCATED);
 	assert_int_equal(only_fault(vm)->gva, mini_gva(BAD_OFFSET));
 	assert_int_equal(only_fault(vm)->file_offset, BAD_OFFSET);
+	assert_int_equal(only_fault(vm)->mapped_file_len, MINI_FILE_LEN);
 	assert_non_null(strstr(vm->seen[0].path, "(deleted)"));
 	check_counters(vm, NULL, 1, outcome, FL_CAUSE_TRUNCATED);
 	check_counters(vm, "share0", 1, outcome, FL_CAUSE_TRUNCATED);
@@ -442,6 +445,81 @@ static void test_repair_again_and_again(void **state)
 	mini_free(t.vm);
 }
 
+/* ---- RAM ----------------------------------------------------------------------------------- */
+
+#define RAM_OFFSET (MINI_SCRATCH + UINT64_C(0x1123))
+
+/* The page of the memory file is marked as bad, by another process: this one must not be told before it looks. */
+static bool poison_ram(struct mini_vm *vm)
+{
+	int status;
+	pid_t pid;
+
+	vm->ram.hva[RAM_OFFSET] = 1;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		off_t offset = (off_t)(RAM_OFFSET & ~UINT64_C(0xfff));
+		volatile uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vm->ram.fd, offset);
+
+		if (page == MAP_FAILED)
+			_exit(1);
+		page[0] = 1;
+		_exit(madvise((void *)(uintptr_t)page, 4096, MADV_HWPOISON) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* False: this kernel does not mark memory as bad. */
+static bool run_on_bad_ram(struct test_vm *t, struct fl_policy policy)
+{
+	const struct mini_start start = {.program = mini_read, .cpl = 3, .rbx = RAM_OFFSET, .rax = 77, .pvpf_ctl = 1};
+
+	set_up(t, 1, (struct fl_policy){{STOP}}, STOP, 0);
+	t->vm->map.regions[0].policy = policy;
+	if (!poison_ram(t->vm)) {
+		mini_free(t->vm);
+		return false;
+	}
+	mini_start(t->vm, 0, &start);
+	return true;
+}
+
+static void check_ram_fault(struct mini_vm *vm, enum fl_outcome outcome)
+{
+	assert_int_equal(only_fault(vm)->outcome, outcome);
+	assert_int_equal(only_fault(vm)->cause, FL_CAUSE_MEMORY_FAILURE);
+	assert_int_equal(only_fault(vm)->gpa, RAM_OFFSET);
+	assert_int_equal(only_fault(vm)->flags & FL_FAULT_FILE_VALID, 0);
+	assert_string_equal(vm->seen[0].share, "ram");
+	check_counters(vm, "ram", 1, outcome, FL_CAUSE_MEMORY_FAILURE);
+	check_counters(vm, "share0", 0, outcome, FL_CAUSE_MEMORY_FAILURE);
+}
+
+static void test_bad_ram(void **state)
+{
+	struct test_vm t;
+
+	(void)state;
+	if (!run_on_bad_ram(&t, (struct fl_policy){{REFLECT, SUBSTITUTE}})) {
+		printf("# this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)\n");
+		skip();
+	}
+	assert_true(mini_wait(t.vm, 0));
+	assert_int_equal(mini_read64(t.vm, 0, MINI_RESULT), 0);
+	assert_int_equal(mini_read64(t.vm, 0, MINI_COUNT), 0);
+	check_ram_fault(t.vm, FL_OUTCOME_SUBSTITUTED);
+	mini_free(t.vm);
+
+	assert_true(run_on_bad_ram(&t, (struct fl_policy){{REFLECT}}));
+	assert_false(mini_wait(t.vm, 0));
+	assert_int_equal(t.vm->end[0], FL_VCPU_END_FAULT);
+	assert_non_null(strstr(t.vm->diag[0].text, "reflect was not possible: RAM is never reflected, \"ram\""));
+	check_ram_fault(t.vm, FL_OUTCOME_STOPPED);
+	mini_free(t.vm);
+}
+
 /* ---- exceptions whose delivery needs the page -------------------------------------------- */
 
 /* A software KVM may end the guest with a triple fault instead: nothing comes out for us to treat. */
@@ -480,6 +558,33 @@ static void test_lost_stack(void **state)
 		assert_non_null(strstr(t.vm->diag[0].text, "in the delivery of vector 6"));
 		assert_non_null(strstr(t.vm->diag[0].text, "reflect was not possible: another exception"));
 	}
+	mini_free(t.vm);
+}
+
+/* Where only an exception is allowed, KVM is given time: the page may come back. */
+static void *refill_later(void *arg)
+{
+	usleep(2000);
+	mini_refill(arg);
+	return NULL;
+}
+
+static void test_lost_stack_comes_back(void **state)
+{
+	const struct mini_start start = {
+		.program = mini_bad_stack, .rbx = mini_gva(BAD_OFFSET), .pvpf_ctl = WITH_RECORDS};
+	struct test_vm t;
+	pthread_t thread;
+
+	(void)state;
+	set_up(&t, 1, (struct fl_policy){{REFLECT, STOP}}, STOP, 0);
+	mini_start(t.vm, 0, &start);
+	assert_int_equal(pthread_create(&thread, NULL, refill_later, t.vm), 0);
+	if (!mini_wait(t.vm, 0))
+		assert_true(is_triple_fault(t.vm));
+	else
+		assert_int_equal(mini_read64(t.vm, 0, MINI_COUNT), 0);
+	pthread_join(thread, NULL);
 	mini_free(t.vm);
 }
 
@@ -559,7 +664,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_ask_and_go_on),
 	cmocka_unit_test(test_nobody_to_ask),
 	cmocka_unit_test(test_repair_again_and_again),
+	cmocka_unit_test(test_bad_ram),
 	cmocka_unit_test(test_lost_stack),
+	cmocka_unit_test(test_lost_stack_comes_back),
 	cmocka_unit_test(test_four_vcpus),
 };
 

@@ -91,14 +91,16 @@ static int space_error_of(const struct fl_backing *backing, uint64_t page_offset
  */
 static bool look_up_to_date(struct fl_window *window, uint64_t offset, struct fl_window_view *view)
 {
-	uint64_t file_len;
+	struct file_facts file;
 
 	if (!fl_window_look(window, offset, view))
 		return false;
-	if (!view->hidden || !file_len_of(view->backing, &file_len) ||
-	    file_len <= fl_align_down(view->file_offset, FL_PAGE_LEN))
+	if (!view->hidden)
 		return true;
-	fl_window_follow_file(window, view->backing->dev, view->backing->ino, file_len);
+	file = ask_file(view->backing);
+	if (file.error || file.len <= fl_align_down(view->file_offset, FL_PAGE_LEN))
+		return true;
+	fl_window_follow_file(window, view->backing->dev, view->backing->ino, file.len);
 	fl_window_view_put(view);
 	return fl_window_look(window, offset, view);
 }

@@ -17,6 +17,8 @@
 #include "vcpu/delivery.h"
 #include "vcpu/fault_case.h"
 
+/* The page may have come back since; an instruction that KVM cannot emulate from a healthy page it never can. */
+#define EMULATIONS_MAX 10
 #define LINE_ROOM      512
 #define WHY_ROOM       256
 #define PATH_SHOWN_LEN 160u /* of a path in the ending's text, which is short: its end says most */
@@ -107,6 +109,8 @@ static enum fl_step retry(struct fl_fault_case *c, struct fl_ending *ending)
 		c->why_stopped = "a store that KVM emulated could not be taken back";
 		return stop(c, ending);
 	}
+	if (c->in->shape == FL_SHAPE_EMULATION && count > EMULATIONS_MAX)
+		return fl_run_end_on_error(c->vcpu, c->in, ending);
 	if (count > FL_REPEATS_MAX) {
 		c->why_stopped = "the access keeps failing although its page is healthy";
 		return stop(c, ending);
@@ -203,7 +207,7 @@ static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *endi
 
 	c->located = locate(c);
 	fl_step_end(c, &c->times.locate_ns);
-	if (c->in->shape == FL_SHAPE_EMULATION && c->located != FL_LOCATE_BAD)
+	if (c->in->shape == FL_SHAPE_EMULATION && c->located == FL_LOCATE_UNKNOWN)
 		return fl_run_end_on_error(c->vcpu, c->in, ending);
 	/* the watchdog only suspects: a guest that spins by itself touches nothing that can be lost */
 	if (c->in->shape == FL_SHAPE_STALL && c->located != FL_LOCATE_BAD)

@@ -103,7 +103,12 @@ void bad_access_map(struct mini_vm *vm, int fd, bool writable)
 
 static const uint8_t *program_of(enum fl_access access)
 {
-	return access == FL_ACCESS_WRITE ? mini_write : mini_read;
+	return access == FL_ACCESS_WRITE ? mini_write : access == FL_ACCESS_FETCH ? mini_fetch : mini_read;
+}
+
+static uint64_t rip_of(const struct access *a)
+{
+	return a->access == FL_ACCESS_FETCH ? mini_gva(a->offset) : mini_code(program_of(a->access));
 }
 
 static void start(struct mini_vm *vm, const struct access *a)
@@ -126,6 +131,8 @@ static void check_done(struct mini_vm *vm, int fd, const struct access *a)
 	assert_int_equal(pread(fd, &in_file, 8, (off_t)a->offset), 8);
 	if (a->access == FL_ACCESS_WRITE)
 		assert_int_equal(in_file, STORED);
+	else if (a->access == FL_ACCESS_FETCH)
+		assert_int_equal(mini_read64(vm, 0, MINI_RESULT), STORED); /* %rax as it was at the start */
 	else
 		assert_int_equal(mini_read64(vm, 0, MINI_RESULT), a->hole ? 0 : mini_pattern64(a->offset));
 }
@@ -137,7 +144,7 @@ static void check_report(const struct fl_fault *fault, const struct access *a)
 	assert_int_equal(fault->cpl, a->cpl);
 	assert_int_equal(fault->gpa, MINI_WINDOW_GPA + a->offset);
 	assert_int_equal(fault->gva, MINI_WINDOW_GVA + a->offset);
-	assert_int_equal(fault->rip, mini_code(program_of(a->access)));
+	assert_int_equal(fault->rip, rip_of(a));
 	if (a->cause != FL_CAUSE_UNMAPPED) {
 		assert_int_equal(fault->flags, FL_FAULT_GPA_VALID | FL_FAULT_GVA_VALID | FL_FAULT_FILE_VALID);
 		assert_int_equal(fault->file_offset, a->offset);
@@ -151,7 +158,7 @@ static void check_exception(struct mini_vm *vm, const struct access *a)
 
 	assert_int_equal(log->vector, 11);
 	assert_int_equal(log->error, 0);
-	assert_int_equal(log->rip, mini_code(program_of(a->access)));
+	assert_int_equal(log->rip, rip_of(a));
 	assert_int_equal(log->record.cause, a->cause);
 	assert_int_equal(log->record.access, a->access);
 	assert_int_equal(log->record.gpa, MINI_WINDOW_GPA + a->offset);

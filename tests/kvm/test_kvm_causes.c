@@ -56,6 +56,41 @@ static void truncated_on(int dir)
 	close(file.fd);
 }
 
+/* "Go to mini_done" at the offset, once the file is back. */
+static void extend_with_code(void *arg)
+{
+	const struct file *file = arg;
+	/* mov $imm32,%ecx; jmp *%rcx */
+	uint8_t code[7] = {0xb9, 0, 0, 0, 0, 0xff, 0xe1};
+	uint32_t target = (uint32_t)mini_code(mini_done);
+
+	memcpy(code + 1, &target, sizeof(target));
+	assert_int_equal(ftruncate(file->fd, BAD_FILE_LEN), 0);
+	assert_int_equal(pwrite(file->fd, code, sizeof(code), BAD_OFFSET), sizeof(code));
+}
+
+static void test_truncated_code(void **state)
+{
+	struct file file = {.dir = bad_host_tmpfs(64 * BAD_FILE_LEN)};
+
+	(void)state;
+	file.fd = bad_host_file(file.dir, "file", 0, 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct access a = {.access = FL_ACCESS_FETCH,
+				   .cause = FL_CAUSE_TRUNCATED,
+				   .offset = BAD_OFFSET,
+				   .file_len = BAD_PAGE,
+				   .heal = extend_with_code,
+				   .arg = &file,
+				   .cpl = i & 1 ? 0 : 3};
+
+		assert_int_equal(ftruncate(file.fd, (off_t)a.file_len), 0);
+		(i & 2 ? heals_before_the_probe : fails_then_heals)(file.fd, &a);
+	}
+	close(file.fd);
+	close(file.dir);
+}
+
 static void test_truncated_on_tmpfs(void **state)
 {
 	int dir = bad_host_tmpfs(64 * BAD_FILE_LEN);
@@ -215,10 +250,10 @@ static void test_io_error_on_fuse(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_truncated_on_tmpfs),	   cmocka_unit_test(test_truncated_on_ext4),
-	cmocka_unit_test(test_no_space_on_tmpfs),	   cmocka_unit_test(test_no_space_on_ext4),
-	cmocka_unit_test(test_io_error_on_ext4),	   cmocka_unit_test(test_io_error_on_fuse),
-	cmocka_unit_test(test_every_shape_is_looked_into),
+	cmocka_unit_test(test_truncated_on_tmpfs), cmocka_unit_test(test_truncated_code),
+	cmocka_unit_test(test_truncated_on_ext4),  cmocka_unit_test(test_no_space_on_tmpfs),
+	cmocka_unit_test(test_no_space_on_ext4),   cmocka_unit_test(test_io_error_on_ext4),
+	cmocka_unit_test(test_io_error_on_fuse),   cmocka_unit_test(test_every_shape_is_looked_into),
 };
 
 FL_TEST_MAIN(110, tests)

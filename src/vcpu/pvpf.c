@@ -36,20 +36,24 @@ int fl_pvpf_free_slot(const struct fl_pvpf *pvpf)
 	return 0;
 }
 
+/* A guest may give two vCPUs the same area, or write there itself: each field is stored at once, and none is read back.
+ */
+#define PUT(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
+
 uint64_t fl_pvpf_post(struct fl_pvpf *pvpf, int slot, const struct fl_pvpf_content *content)
 {
 	struct pvpf_record *record = &pvpf->area[slot];
 
 	pvpf->seq++;
-	record->cause = (uint32_t)content->cause;
-	record->access = (uint32_t)content->access;
-	record->flags = content->gva_valid ? PVPF_FLAG_GVA : 0;
-	record->gpa = content->gpa;
-	record->gva = content->gva_valid ? content->gva : 0;
-	record->size = content->bad_len;
-	record->seq = pvpf->seq;
-	record->rip = content->rip;
-	record->reserved = 0;
+	PUT(record->cause, (uint32_t)content->cause);
+	PUT(record->access, (uint32_t)content->access);
+	PUT(record->flags, content->gva_valid ? PVPF_FLAG_GVA : 0);
+	PUT(record->gpa, content->gpa);
+	PUT(record->gva, content->gva_valid ? content->gva : 0);
+	PUT(record->size, content->bad_len);
+	PUT(record->seq, pvpf->seq);
+	PUT(record->rip, content->rip);
+	PUT(record->reserved, 0);
 	/* pairs with whoever looks at the state first: the rest is there by then */
 	__atomic_store_n(&record->state, PVPF_RECORD_POSTED, __ATOMIC_RELEASE);
 	return pvpf->seq;

@@ -109,7 +109,7 @@ static void say(const struct fl_fault_case *c, const struct fl_fault *fault)
 	if (!log || !log->sink || log->level < FL_LOG_DEBUG)
 		return;
 	fl_fault_format(fault, line, sizeof(line));
-	fl_log_limited(log, &c->vcpu->fault_lines, FL_LOG_DEBUG, "%s", line);
+	fl_log_limited(log, &c->vcpu->env->fault_lines, FL_LOG_DEBUG, "%s", line);
 }
 
 void fl_account(struct fl_fault_case *c, struct fl_fault *fault)

@@ -47,6 +47,7 @@ struct fl_vcpu_env {
 	unsigned int vcpu_count;
 	struct fl_guest_ram *ram;     /* behind the map's RAM regions, for substitutes; NULL: RAM has none */
 	_Atomic uint64_t fault_count; /* ids are given from here, first id 1 */
+	struct fl_log_limit fault_lines; /* all vCPUs' together: many of them must not say more than one */
 };
 
 struct fl_vcpu;

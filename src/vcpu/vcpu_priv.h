@@ -51,7 +51,6 @@ struct fl_vcpu {
 	char path[4096]; /* of the file in the report being made */
 	/* by index in env->map; the last one is for faults whose place nobody could find */
 	struct fl_region_counts counts[FL_GPA_REGIONS_MAX + 1];
-	struct fl_log_limit fault_lines;
 	struct fl_log_limit odd_lines;
 };
 

@@ -280,5 +280,7 @@ exception:
 	jz 1b
 	jmp mini_done
 
+#include "tests/kvm/hostile_guest.inc"
+
 mini_guest_end:
 	.section .note.GNU-stack, "", @progbits

@@ -337,6 +337,8 @@ void mini_start(struct mini_vm *vm, unsigned int index, const struct mini_start 
 	assert_int_equal(ioctl(fd, KVM_SET_MP_STATE, &runnable), 0);
 	if (start->pvpf_ctl)
 		enable_pvpf(vm, index, start->pvpf_ctl);
+	if (start->before_run)
+		start->before_run(vm, index);
 	if (fl_vcpu_start(vm->vcpus[index], &diag))
 		fail_msg("%s", diag.text);
 }

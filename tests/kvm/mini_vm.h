@@ -61,6 +61,7 @@ struct mini_start {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, r8, rsp; /* rsp 0: the block's own */
 	uint64_t pvpf_ctl;				/* 0, or flags: the area is the block's own */
 	bool interrupts_off;
+	void (*before_run)(struct mini_vm *vm, unsigned int index); /* all is set up; may be NULL */
 };
 
 /* Labels of mini_guest.S. */

@@ -71,6 +71,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	argument = va_arg(args, unsigned long);
 	va_end(args);
+	if (request == KVM_RUN && exits.shape == SHAPE_NEVER_RUNS) {
+		errno = EFAULT;
+		return -1;
+	}
 	result = __real_ioctl(fd, request, argument);
 	if (request != KVM_RUN || result >= 0 || errno != EFAULT || exits.shape == SHAPE_AS_IT_IS)
 		return result;

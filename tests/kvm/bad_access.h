@@ -31,7 +31,8 @@ enum exit_shape {
 	SHAPE_BARE_EHWPOISON,	   /* KVM_RUN(2): the page was poisoned */
 	SHAPE_ANNOTATED,	   /* -EFAULT with KVM_EXIT_MEMORY_FAULT (Documentation/virt/kvm/api.rst) */
 	SHAPE_ANNOTATED_EHWPOISON, /* the same with -EHWPOISON */
-	SHAPE_COUNT
+	SHAPE_COUNT,
+	SHAPE_NEVER_RUNS = SHAPE_COUNT /* KVM_RUN fails with -EFAULT whatever is done */
 };
 /* From now on; gpa: of the failing page, for the annotation. */
 void bad_access_shape(enum exit_shape shape, uint64_t gpa);

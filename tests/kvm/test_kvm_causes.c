@@ -249,11 +249,41 @@ static void test_io_error_on_fuse(void **state)
 	io_error_on_fuse(ESTALE);
 }
 
+/* ---- KVM insists ----------------------------------------------------------------------------- */
+
+/* KVM fails for ever and there is nothing wrong: a bounded number of tries, two reports, and the end. */
+static void insists(const uint8_t *program, enum fl_outcome first, const char *words)
+{
+	const struct fl_policy reflect = {{FL_ACTION_REFLECT, FL_ACTION_STOP}};
+	struct mini_vm *vm = mini_new(1, reflect);
+	struct mini_start start = {
+		.program = program, .rbx = mini_gva(BAD_OFFSET), .pvpf_ctl = PVPF_CTL_ENABLE | PVPF_CTL_CPL0};
+
+	bad_access_shape(SHAPE_NEVER_RUNS, 0);
+	mini_start(vm, 0, &start);
+	assert_false(mini_wait(vm, 0));
+	bad_access_shape(SHAPE_AS_IT_IS, 0);
+	assert_int_equal(vm->end[0], FL_VCPU_END_FAULT);
+	assert_non_null(strstr(vm->diag[0].text, words));
+	assert_int_equal(vm->faults, 2);
+	assert_int_equal(vm->seen[0].fault.outcome, first);
+	assert_int_equal(vm->seen[1].fault.outcome, FL_OUTCOME_STOPPED);
+	mini_free(vm);
+}
+
+static void test_failing_for_ever_ends(void **state)
+{
+	(void)state;
+	insists(mini_read, FL_OUTCOME_RETRIED, "healthy");
+	insists(mini_spin, FL_OUTCOME_RECORD, "cannot be delivered");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_truncated_on_tmpfs), cmocka_unit_test(test_truncated_code),
 	cmocka_unit_test(test_truncated_on_ext4),  cmocka_unit_test(test_no_space_on_tmpfs),
 	cmocka_unit_test(test_no_space_on_ext4),   cmocka_unit_test(test_io_error_on_ext4),
 	cmocka_unit_test(test_io_error_on_fuse),   cmocka_unit_test(test_every_shape_is_looked_into),
+	cmocka_unit_test(test_failing_for_ever_ends),
 };
 
 FL_TEST_MAIN(110, tests)

@@ -46,53 +46,68 @@ static int for_pieces(const struct part *part, uint64_t offset, uint64_t len,
 
 struct copy {
 	const struct fl_gpa_map *map;
+	int (*fn)(struct copy *copy, const struct piece *piece);
 	uint8_t *to;
 	const uint8_t *from;
+	uint64_t done;
 };
 
-static int copy_out(void *arg, const struct piece *piece)
+static int copy_out(struct copy *copy, const struct piece *piece)
 {
-	struct copy *copy = arg;
-	int rc = fl_gmem_read(copy->map, piece->gpa, copy->to, piece->len);
-
-	copy->to += piece->len;
-	return rc;
+	return fl_gmem_read(copy->map, piece->gpa, copy->to + copy->done, piece->len);
 }
 
-static int copy_in(void *arg, const struct piece *piece)
+static int copy_in(struct copy *copy, const struct piece *piece)
 {
-	struct copy *copy = arg;
-	int rc = fl_gmem_write(copy->map, piece->gpa, copy->from, piece->len);
-
-	copy->from += piece->len;
-	return rc;
+	return fl_gmem_write(copy->map, piece->gpa, copy->from + copy->done, piece->len);
 }
 
-static int64_t copy_part(const struct part *part, uint64_t offset, size_t len,
-			 int (*fn)(void *arg, const struct piece *piece), struct copy *copy)
+/* What fails as a whole is copied again page by page: it ends where the memory does, since pages are what vanishes. */
+static int copy_piece(void *arg, const struct piece *piece)
 {
-	uint64_t copied = offset < part->len ? FL_MIN(part->len - offset, (uint64_t)len) : 0;
-	int rc = for_pieces(part, offset, copied, fn, copy);
+	struct copy *copy = arg;
+	struct piece page = *piece;
+	uint64_t left = piece->len;
+	int rc = copy->fn(copy, piece);
 
-	return rc ? rc : (int64_t)copied;
+	if (!rc) {
+		copy->done += piece->len;
+		return 0;
+	}
+	for (; left; left -= page.len, page.gpa += page.len) {
+		page.len = FL_MIN(left, FL_PAGE_LEN - (page.gpa & (FL_PAGE_LEN - 1)));
+		rc = copy->fn(copy, &page);
+		if (rc)
+			return rc;
+		copy->done += page.len;
+	}
+	return 0;
+}
+
+static int64_t copy_part(const struct part *part, uint64_t offset, size_t len, struct copy *copy)
+{
+	uint64_t wanted = offset < part->len ? FL_MIN(part->len - offset, (uint64_t)len) : 0;
+	int rc = for_pieces(part, offset, wanted, copy_piece, copy);
+
+	return copy->done || !rc ? (int64_t)copy->done : rc;
 }
 
 int64_t fl_chain_read(const struct fl_gpa_map *map, const struct fl_chain *chain, uint64_t offset, void *buf,
 		      size_t len)
 {
 	struct part part = part_of(chain, false);
-	struct copy copy = {.map = map, .to = buf};
+	struct copy copy = {.map = map, .fn = copy_out, .to = buf};
 
-	return copy_part(&part, offset, len, copy_out, &copy);
+	return copy_part(&part, offset, len, &copy);
 }
 
 int64_t fl_chain_write(const struct fl_gpa_map *map, const struct fl_chain *chain, uint64_t offset, const void *buf,
 		       size_t len)
 {
 	struct part part = part_of(chain, true);
-	struct copy copy = {.map = map, .from = buf};
+	struct copy copy = {.map = map, .fn = copy_in, .from = buf};
 
-	return copy_part(&part, offset, len, copy_in, &copy);
+	return copy_part(&part, offset, len, &copy);
 }
 
 struct gather {

@@ -74,8 +74,15 @@ static bool send_message(struct fl_console_port *port, unsigned int owed)
 
 	if (!fl_console_take(console, CONTROL_IN_QUEUE, &chain))
 		return false;
-	if (fl_chain_write(console->map, &chain, 0, &message, len) != (int64_t)len) {
+	if (chain.writable_len < len) {
 		fl_virtio_needs_reset(console->transport, "a control buffer of the console is too small");
+		return false;
+	}
+	if (fl_chain_write(console->map, &chain, 0, &message, len) != (int64_t)len) {
+		/* its page has vanished: the message goes into the next one, at the next turn, as the guest may go on
+		 * so */
+		fl_virtio_complete(console->transport, CONTROL_IN_QUEUE, chain.head, 0);
+		fl_virtio_requeue(console->transport, CONTROL_IN_QUEUE);
 		return false;
 	}
 	port->owes &= ~owed;

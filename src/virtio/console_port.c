@@ -80,11 +80,12 @@ static void give_input(struct fl_console_port *port, size_t len)
 	int64_t copied = fl_chain_write(console->map, &port->in.chain, 0, console->piece, len);
 
 	port->in.held = false;
-	if (copied < 0) {
-		fl_virtio_needs_reset(console->transport, "an input buffer of the console is not in memory");
-		return;
-	}
-	fl_virtio_complete(console->transport, fl_console_in_queue(port->index), port->in.chain.head, (uint32_t)copied);
+	/* as with output: nobody's fault, and only this buffer's bytes are concerned */
+	if (copied < (int64_t)len)
+		fl_log_limited(console->log, &console->log_limit, FL_LOG_WARN,
+			       "console port %u: input for memory that is gone was dropped", port->index);
+	fl_virtio_complete(console->transport, fl_console_in_queue(port->index), port->in.chain.head,
+			   (uint32_t)FL_MAX(copied, 0));
 }
 
 static void on_readable(void *arg, int fd, uint32_t events)

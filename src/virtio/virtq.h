@@ -62,7 +62,8 @@ bool fl_virtq_enable_notify_at(struct fl_virtq *vq, uint16_t ahead);
 
 /*
  * Copies out of the readable part / into the writable part, from byte `offset` of that part. Returns the
- * bytes copied (less than len at the end of the part) or -EFAULT.
+ * bytes copied: less than len at the end of the part or where its memory ends (a window page can vanish); -EFAULT if
+ * that is at the first of them.
  */
 int64_t fl_chain_read(const struct fl_gpa_map *map, const struct fl_chain *chain, uint64_t offset, void *buf,
 		      size_t len);

@@ -27,6 +27,7 @@ void fl_fs_device_free(struct fl_fs_device *dev); /* loop stopped; NULL allowed 
 
 struct fl_fs_stats {
 	uint64_t requests, errors, setup_mappings, remove_mappings, inodes, handles;
+	uint64_t lost; /* requests or replies whose own memory had vanished */
 };
 void fl_fs_device_get_stats(const struct fl_fs_device *dev, struct fl_fs_stats *stats); /* any thread */
 

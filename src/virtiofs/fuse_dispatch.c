@@ -206,13 +206,14 @@ static int64_t write_reply(struct fl_fs_call *call, int error)
 		.error = error,
 		.unique = call->header.unique,
 	};
-	int64_t copied = 0;
 
-	if (body_len && !call->body_in_place)
-		copied = request->io->write(request->arg, FL_FUSE_OUT_HEADER_LEN, fs->body, body_len);
-	if (copied >= 0 && (!body_len || call->body_in_place || (uint64_t)copied == body_len))
-		copied = request->io->write(request->arg, 0, &header, sizeof(header));
-	if (copied != sizeof(header)) {
+	/* without its body a reply would be taken for one with whatever lies there */
+	if (body_len && !call->body_in_place &&
+	    request->io->write(request->arg, FL_FUSE_OUT_HEADER_LEN, fs->body, body_len) != (int64_t)body_len) {
+		header.len = FL_FUSE_OUT_HEADER_LEN;
+		header.error = error = -EFAULT;
+	}
+	if (request->io->write(request->arg, 0, &header, sizeof(header)) != sizeof(header)) {
 		atomic_fetch_add_explicit(&fs->counters.lost_replies, 1, memory_order_relaxed);
 		return 0;
 	}
@@ -234,9 +235,13 @@ int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request)
 	int error;
 
 	atomic_fetch_add_explicit(&fs->counters.requests, 1, memory_order_relaxed);
-	if (request->readable_len < sizeof(call.header) ||
-	    request->io->read(request->arg, 0, &call.header, sizeof(call.header)) != sizeof(call.header))
+	if (request->readable_len < sizeof(call.header))
 		return -EPROTO;
+	/* the header's page has vanished: only this request is lost, and there is nobody to tell */
+	if (request->io->read(request->arg, 0, &call.header, sizeof(call.header)) != sizeof(call.header)) {
+		atomic_fetch_add_explicit(&fs->counters.lost_replies, 1, memory_order_relaxed);
+		return 0;
+	}
 	op = call.header.opcode <= FL_FUSE_OPCODE_MAX ? &ops[call.header.opcode] : NULL;
 	if (op && op->flags & FL_OP_ONE_WAY) {
 		(void)serve(&call, op);

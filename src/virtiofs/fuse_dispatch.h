@@ -55,8 +55,8 @@ void fl_fs_free(struct fl_fs *fs); /* NULL allowed */
 FL_CHECKED_RESULT int fl_fs_prepare_thread(void);
 
 /*
- * Serves one request. Returns the bytes written (0 for those that get no reply), or -EPROTO if it
- * has not even a whole header: the device then needs a reset.
+ * Serves one request. Returns the bytes written (0 for those that get no reply, or whose memory has vanished), or
+ * -EPROTO if it has not even a whole header: the device then needs a reset.
  */
 int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request);
 
@@ -70,7 +70,7 @@ struct fl_fs_counters {
 	_Atomic uint64_t setup_mappings;
 	_Atomic uint64_t remove_mappings;
 	_Atomic uint64_t proto_errors; /* what an honest guest never does */
-	_Atomic uint64_t lost_replies; /* the reply's own memory was gone */
+	_Atomic uint64_t lost_replies; /* the memory of the reply's header was gone, or of the request's */
 	_Atomic uint64_t inodes;
 	_Atomic uint64_t handles;
 };

@@ -162,17 +162,22 @@ static int dm_setup(const char *verb, const char *name, const char *table)
 	return run(argv);
 }
 
-static void map_device(struct bad_disk *disk)
+static void need_device_mapper(void)
 {
-	char table[96];
 	int control;
 
 	load_module("dm-mod");
-	setenv("DM_DISABLE_UDEV", "1", 1);
 	control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
 		SKIP_BECAUSE("no device mapper: %s", strerror(errno));
 	close(control);
+}
+
+static void map_device(struct bad_disk *disk)
+{
+	char table[96];
+
+	setenv("DM_DISABLE_UDEV", "1", 1);
 	snprintf(disk->mapper_name, sizeof(disk->mapper_name), "fl-bad-%d", getpid());
 	snprintf(table, sizeof(table), "0 %" PRIu64 " linear %s 0", disk->sectors, disk->loop_path);
 	if (dm_setup("create", disk->mapper_name, table) != 0) {
@@ -198,6 +203,8 @@ struct bad_disk *bad_disk_new(uint64_t len, bool mapped, const char *options)
 				    node,	 NULL};
 
 	bad_host_private_mounts();
+	if (mapped)
+		need_device_mapper();
 	disk = calloc(1, sizeof(*disk));
 	assert_non_null(disk);
 	load_module("loop");

@@ -17,6 +17,7 @@
 #define PAGE_PRESENT_ALL 0x07 /* present, writable, user */
 #define PAGE_LARGE	 0x80
 #define PAGE_UNCACHED	 0x18
+#define CPUID_ENTRIES	 256
 #define USER_CODE	 0x2b
 #define USER_DATA	 0x23
 #define TSS_SELECTOR	 0x30
@@ -116,10 +117,10 @@ static void go_strict(struct raw_vm *vm)
 /* The host's own CPUID: KVM offers its asynchronous page faults there. */
 static void set_cpuid(struct raw_vm *vm)
 {
-	struct {
+	union {
 		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
-	} cpuid = {.head.nent = 256};
+		uint8_t room[sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2)];
+	} cpuid = {.head.nent = CPUID_ENTRIES};
 
 	must(ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid));
 	must(ioctl(vm->vcpu, KVM_SET_CPUID2, &cpuid));
@@ -137,11 +138,12 @@ static void enable_lapic(struct raw_vm *vm)
 
 static void set_msr(struct raw_vm *vm, uint32_t index, uint64_t value)
 {
-	struct {
+	union {
 		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = {.head.nmsrs = 1, .entry = {.index = index, .data = value}};
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs = {.head.nmsrs = 1};
 
+	msrs.head.entries[0] = (struct kvm_msr_entry){.index = index, .data = value};
 	assert_int_equal(ioctl(vm->vcpu, KVM_SET_MSRS, &msrs), 1);
 }
 
@@ -270,15 +272,15 @@ uint64_t raw_rip(struct raw_vm *vm)
 
 void raw_block_in_run(struct raw_vm *vm, const sigset_t *set)
 {
-	struct {
+	uint64_t bits = 0; /* the kernel's sigset_t */
+	union {
 		struct kvm_signal_mask head;
-		uint8_t bits[8]; /* the kernel's sigset_t */
-	} mask = {.head.len = sizeof(mask.bits)};
-	uint64_t bits = 0;
+		uint8_t room[sizeof(struct kvm_signal_mask) + sizeof(bits)];
+	} mask = {.head.len = sizeof(bits)};
 
 	for (int signal = 1; signal <= 64; signal++)
 		bits |= sigismember(set, signal) == 1 ? UINT64_C(1) << (signal - 1) : 0;
-	memcpy(mask.bits, &bits, sizeof(bits));
+	memcpy(mask.head.sigset, &bits, sizeof(bits));
 	must(ioctl(vm->vcpu, KVM_SET_SIGNAL_MASK, &mask));
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How locating asks a real vCPU and its memory. */
-#include <cpuid.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -14,6 +13,8 @@
 #define XSAVE_COMP_OPMASK 5u
 #define XSAVE_COMP_ZMM_HI 6u
 #define XSAVE_COMP_ZMM16  7u
+#define XSAVE_COMP_TILES  17u /* TILECFG */
+#define XSAVE_XSTATE_BV	  512u
 
 static int read_memory(void *arg, uint64_t gpa, void *buf, size_t len)
 {
@@ -64,15 +65,6 @@ static bool is_window(void *arg, uint64_t gpa)
 	return region && region->kind == FL_REGION_WINDOW;
 }
 
-static uint32_t component_offset(unsigned int component)
-{
-	unsigned int eax, ebx, ecx, edx;
-
-	if (!__get_cpuid_count(0xd, component, &eax, &ebx, &ecx, &edx))
-		return 0;
-	return ebx;
-}
-
 /* count pieces of `len` bytes each, to byte `at` of registers first, first+1, ... */
 static void take_component(const struct kvm_xsave *xsave, uint32_t offset, unsigned int count, uint32_t len,
 			   struct fl_vectors *vectors, unsigned int first, uint32_t at)
@@ -85,21 +77,39 @@ static void take_component(const struct kvm_xsave *xsave, uint32_t offset, unsig
 		memcpy(&vectors->zmm[first + i][at], area + offset + (size_t)i * len, len);
 }
 
+static void take_state(const struct fl_vcpu *vcpu, const struct kvm_xsave *xsave, struct fl_vectors *vectors)
+{
+	const uint8_t *area = (const uint8_t *)xsave->region;
+	uint32_t tiles = vcpu->xsave.component[XSAVE_COMP_TILES].offset;
+	struct kvm_xcrs xcrs;
+	uint64_t in_use;
+
+	vectors->xsave = &vcpu->xsave;
+	memcpy(&in_use, area + XSAVE_XSTATE_BV, sizeof(in_use));
+	vectors->xcr0 = UINT64_MAX;
+	if (ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs) == 0 && xcrs.nr_xcrs)
+		vectors->xcr0 = xcrs.xcrs[0].value;
+	if (tiles && in_use >> XSAVE_COMP_TILES & 1 &&
+	    fl_range_fits(tiles, sizeof(vectors->tile_config), sizeof(xsave->region)))
+		memcpy(vectors->tile_config, area + tiles, sizeof(vectors->tile_config));
+}
+
 static bool read_vectors(void *arg, struct fl_vectors *vectors)
 {
 	struct fl_vcpu *vcpu = arg;
 	struct kvm_xsave xsave;
-	uint32_t masks = component_offset(XSAVE_COMP_OPMASK);
+	uint32_t masks = vcpu->xsave.component[XSAVE_COMP_OPMASK].offset;
 
 	if (ioctl(vcpu->fd, KVM_GET_XSAVE, &xsave) < 0)
 		return false;
 	memset(vectors, 0, sizeof(*vectors));
 	take_component(&xsave, XSAVE_XMM, 16, 16, vectors, 0, 0);
-	take_component(&xsave, component_offset(XSAVE_COMP_YMM), 16, 16, vectors, 0, 16);
-	take_component(&xsave, component_offset(XSAVE_COMP_ZMM_HI), 16, 32, vectors, 0, 32);
-	take_component(&xsave, component_offset(XSAVE_COMP_ZMM16), 16, 64, vectors, 16, 0);
+	take_component(&xsave, vcpu->xsave.component[XSAVE_COMP_YMM].offset, 16, 16, vectors, 0, 16);
+	take_component(&xsave, vcpu->xsave.component[XSAVE_COMP_ZMM_HI].offset, 16, 32, vectors, 0, 32);
+	take_component(&xsave, vcpu->xsave.component[XSAVE_COMP_ZMM16].offset, 16, 64, vectors, 16, 0);
 	if (masks && fl_range_fits(masks, sizeof(vectors->k), sizeof(xsave.region)))
 		memcpy(vectors->k, (const uint8_t *)xsave.region + masks, sizeof(vectors->k));
+	take_state(vcpu, &xsave, vectors);
 	return true;
 }
 
@@ -113,13 +123,4 @@ struct fl_locate_ops fl_cpu_access(struct fl_vcpu *vcpu)
 		.vectors = read_vectors,
 		.arg = vcpu,
 	};
-}
-
-uint32_t fl_cpu_xsave_len(void)
-{
-	unsigned int eax, ebx, ecx, edx;
-
-	if (!__get_cpuid_count(0xd, 0, &eax, &ebx, &ecx, &edx))
-		return 0;
-	return FL_MIN(ecx, 16384u);
 }

@@ -110,13 +110,25 @@ static uint64_t segment_base(const struct fl_insn *insn, ZydisRegister segment, 
 	}
 }
 
-/* SDM vol. 1, 3.3.7.1: the offset wraps at the address size, then the segment's base is added. */
-static uint64_t to_linear(const struct fl_insn *insn, ZydisRegister segment, uint64_t offset, unsigned int width,
-			  const struct fl_cpu_view *cpu)
+uint64_t fl_insn_to_linear(const struct fl_insn *insn, ZydisRegister segment, uint64_t offset, unsigned int width,
+			   const struct fl_cpu_view *cpu)
 {
 	uint64_t linear = (offset & LOW_BITS(width)) + segment_base(insn, segment, cpu->sregs);
 
 	return insn->long_mode ? linear : linear & UINT32_MAX;
+}
+
+/* The destination of a 64-byte direct store is in ES whatever the prefix (SDM vol. 2B MOVDIR64B, ENQCMD). */
+static ZydisRegister operand_segment(const struct fl_insn *insn, const ZydisDecodedOperand *operand)
+{
+	switch (insn->head.mnemonic) {
+	case ZYDIS_MNEMONIC_MOVDIR64B:
+	case ZYDIS_MNEMONIC_ENQCMD:
+	case ZYDIS_MNEMONIC_ENQCMDS:
+		return operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? ZYDIS_REGISTER_ES : operand->mem.segment;
+	default:
+		return operand->mem.segment;
+	}
 }
 
 uint64_t fl_operand_linear(const struct fl_insn *insn, const ZydisDecodedOperand *operand,
@@ -126,7 +138,7 @@ uint64_t fl_operand_linear(const struct fl_insn *insn, const ZydisDecodedOperand
 	uint64_t offset = (uint64_t)mem->disp.value + extra + fl_insn_register(insn, mem->base, cpu) +
 			  fl_insn_register(insn, mem->index, cpu) * mem->scale;
 
-	return to_linear(insn, mem->segment, offset, insn->head.address_width, cpu);
+	return fl_insn_to_linear(insn, operand_segment(insn, operand), offset, insn->head.address_width, cpu);
 }
 
 void fl_access_add(struct fl_access_list *list, uint64_t linear, uint32_t len, enum fl_access access)
@@ -189,12 +201,16 @@ static uint64_t extra_offset(const struct fl_insn *insn, const ZydisDecodedOpera
 	}
 }
 
-static uint32_t access_len(const struct fl_insn *insn, const ZydisDecodedOperand *operand,
-			   const struct fl_cpu_view *cpu)
+static uint32_t access_len(const struct fl_insn *insn, const ZydisDecodedOperand *operand)
 {
-	if (insn->head.meta.category == ZYDIS_CATEGORY_XSAVE || insn->head.meta.category == ZYDIS_CATEGORY_XSAVEOPT)
-		return FL_MAX((uint32_t)operand->size / 8, cpu->xsave_len);
-	return operand->size / 8;
+	switch (insn->head.mnemonic) {
+	case ZYDIS_MNEMONIC_CLFLUSH: /* a line is named by one of its bytes, which is all that is checked */
+	case ZYDIS_MNEMONIC_CLFLUSHOPT:
+	case ZYDIS_MNEMONIC_CLWB:
+		return 1;
+	default:
+		return operand->size / 8;
+	}
 }
 
 static void add_stack(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
@@ -205,7 +221,8 @@ static void add_stack(const struct fl_insn *insn, const ZydisDecodedOperand *ope
 
 	if (access == FL_ACCESS_WRITE)
 		offset -= len;
-	fl_access_add(list, to_linear(insn, ZYDIS_REGISTER_SS, offset, insn->head.stack_width, cpu), len, access);
+	fl_access_add(list, fl_insn_to_linear(insn, ZYDIS_REGISTER_SS, offset, insn->head.stack_width, cpu), len,
+		      access);
 }
 
 static void add_operand(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
@@ -215,10 +232,10 @@ static void add_operand(const struct fl_insn *insn, const ZydisDecodedOperand *o
 		add_stack(insn, operand, cpu, access, list);
 		return;
 	}
-	if (fl_operands_vector(insn, operand, cpu, access, list))
+	if (fl_operands_vector(insn, operand, cpu, access, list) || fl_operands_state(insn, operand, cpu, access, list))
 		return;
 	fl_access_add(list, fl_operand_linear(insn, operand, cpu, extra_offset(insn, operand, cpu)),
-		      access_len(insn, operand, cpu), access);
+		      access_len(insn, operand), access);
 }
 
 static bool is_memory(const ZydisDecodedOperand *operand)
@@ -234,30 +251,30 @@ static enum fl_access operand_access(const ZydisDecodedOperand *operand)
 	return operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ ? FL_ACCESS_READ : FL_ACCESS_UNKNOWN;
 }
 
-static void add_operands(const struct fl_insn *insn, const struct fl_cpu_view *cpu, enum fl_access access,
-			 struct fl_access_list *list)
+/* CMPS reads its second operand first: no manual says so, tests/native shows it. */
+static bool is_backwards(const struct fl_insn *insn)
 {
-	for (unsigned int i = 0; i < insn->head.operand_count; i++) {
-		const ZydisDecodedOperand *operand = &insn->operands[i];
-
-		if (is_memory(operand) && operand_access(operand) == access)
-			add_operand(insn, operand, cpu, access, list);
+	switch (insn->head.mnemonic) {
+	case ZYDIS_MNEMONIC_CMPSB:
+	case ZYDIS_MNEMONIC_CMPSW:
+	case ZYDIS_MNEMONIC_CMPSD:
+	case ZYDIS_MNEMONIC_CMPSQ:
+		return true;
+	default:
+		return false;
 	}
 }
 
-/* ENTER with a nesting level copies frame pointers, SDM vol. 2A ENTER. */
-static void add_enter(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list)
+static void add_operands(const struct fl_insn *insn, const struct fl_cpu_view *cpu, enum fl_access access,
+			 struct fl_access_list *list)
 {
-	uint64_t level = insn->operands[1].imm.value.u & 31;
-	uint32_t len = insn->head.operand_width / 8;
-	unsigned int width = insn->head.stack_width;
+	unsigned int count = insn->head.operand_count;
 
-	for (uint64_t i = 0; i <= level; i++) {
-		if (i && i < level)
-			fl_access_add(list, to_linear(insn, ZYDIS_REGISTER_SS, cpu->regs->rbp - i * len, width, cpu),
-				      len, FL_ACCESS_READ);
-		fl_access_add(list, to_linear(insn, ZYDIS_REGISTER_SS, cpu->regs->rsp - (i + 1) * len, width, cpu), len,
-			      FL_ACCESS_WRITE);
+	for (unsigned int i = 0; i < count; i++) {
+		const ZydisDecodedOperand *operand = &insn->operands[is_backwards(insn) ? count - 1 - i : i];
+
+		if (is_memory(operand) && operand_access(operand) == access)
+			add_operand(insn, operand, cpu, access, list);
 	}
 }
 
@@ -266,14 +283,24 @@ static bool count_is_zero(const struct fl_insn *insn, const struct fl_cpu_view *
 	return fl_insn_repeats(insn) && (cpu->regs->rcx & LOW_BITS(insn->head.address_width)) == 0;
 }
 
+static void add_rpl(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list)
+{
+	if (!is_memory(&insn->operands[0]))
+		return;
+	add_operand(insn, &insn->operands[0], cpu, FL_ACCESS_READ, list);
+	add_operand(insn, &insn->operands[0], cpu, FL_ACCESS_WRITE, list);
+}
+
 /* Whatever is read is read before anything is stored (movs, push [m], call [m], pop [m]). */
 void fl_operands_list(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list)
 {
 	list->count = 0;
 	if (touches_nothing(insn) || count_is_zero(insn, cpu))
 		return;
-	if (insn->head.mnemonic == ZYDIS_MNEMONIC_ENTER) {
-		add_enter(insn, cpu, list);
+	if (fl_operands_stack(insn, cpu, list))
+		return;
+	if (insn->head.mnemonic == ZYDIS_MNEMONIC_ARPL) { /* reads, and stores only if the RPL is too low */
+		add_rpl(insn, cpu, list);
 		return;
 	}
 	add_operands(insn, cpu, FL_ACCESS_READ, list);

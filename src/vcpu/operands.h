@@ -13,13 +13,17 @@
 
 #include "faultline/faultline.h"
 #include "fl_base.h"
+#include "vcpu/xsave_layout.h"
 
 #define FL_INSN_LEN_MAX 15u
 
-/* Vector registers in the order of the architecture; only gathers and masked accesses need them. */
+/* Extended state; only gathers, masked accesses, tiles and the XSAVE family need it. */
 struct fl_vectors {
 	uint8_t zmm[32][64];
 	uint64_t k[8];
+	uint8_t tile_config[64];	     /* as LDTILECFG reads it; all zero: no palette */
+	const struct fl_xsave_layout *xsave; /* NULL: not known; then the extended region is left out */
+	uint64_t xcr0;
 };
 
 /* One vCPU's registers before the instruction. */
@@ -27,7 +31,6 @@ struct fl_cpu_view {
 	const struct kvm_regs *regs;
 	const struct kvm_sregs *sregs;
 	const struct fl_vectors *vectors; /* NULL: not fetched; then masks count as all ones */
-	uint32_t xsave_len;		  /* bytes that XSAVE may touch (CPUID leaf 0xD) */
 };
 
 struct fl_insn {
@@ -64,6 +67,15 @@ void fl_operands_list(const struct fl_insn *insn, const struct fl_cpu_view *cpu,
 /* Value of a general-purpose register as the instruction names it (width and all). */
 uint64_t fl_insn_register(const struct fl_insn *insn, ZydisRegister reg, const struct fl_cpu_view *cpu);
 
+/* operands_state.c: the accesses of the XSAVE family and of tiles; false: it is none of these. */
+bool fl_operands_state(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
+		       enum fl_access access, struct fl_access_list *list);
+bool fl_insn_is_state(const struct fl_insn *insn);
+/* operands_stack.c: of what uses the stack in its own order; false: it is none of these. */
+bool fl_operands_stack(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list);
+/* Linear address of an offset into a segment; SDM vol. 1, 3.3.7.1: it wraps at width bits, then the base is added. */
+uint64_t fl_insn_to_linear(const struct fl_insn *insn, ZydisRegister segment, uint64_t offset, unsigned int width,
+			   const struct fl_cpu_view *cpu);
 /* operands_vector.c: the accesses of a gather, scatter or masked operand; false: it is none of these. */
 bool fl_operands_vector(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
 			enum fl_access access, struct fl_access_list *list);

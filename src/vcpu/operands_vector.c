@@ -49,7 +49,7 @@ bool fl_insn_needs_vectors(const struct fl_insn *insn)
 	for (unsigned int i = 0; i < insn->head.operand_count; i++)
 		if (is_vsib(&insn->operands[i]))
 			return true;
-	return has_opmask(insn) || is_masked_move(insn->head.mnemonic);
+	return has_opmask(insn) || is_masked_move(insn->head.mnemonic) || fl_insn_is_state(insn);
 }
 
 /* Little-endian element of a vector register, sign-extended. */
@@ -119,13 +119,81 @@ static void add_masked(const struct fl_insn *insn, const ZydisDecodedOperand *op
 			fl_access_add(list, start + i * bytes, bytes, access);
 }
 
-/* Masks of compressing and broadcasting instructions do not select bytes at their own place. */
-static bool mask_selects_bytes(const struct fl_insn *insn, const ZydisDecodedOperand *operand)
+/* SDM vol. 2A, 2.8: the classes "NF" do not suppress the faults of elements that are masked out. */
+static bool suppresses_faults(const struct fl_insn *insn)
 {
-	return insn->head.meta.category != ZYDIS_CATEGORY_EXPAND &&
-	       insn->head.meta.category != ZYDIS_CATEGORY_COMPRESS &&
-	       insn->head.avx.broadcast.mode == ZYDIS_BROADCAST_MODE_INVALID && operand->element_count > 1 &&
-	       operand->element_size >= 8 && operand->element_size * operand->element_count == operand->size;
+	switch (insn->head.meta.exception_class) {
+	case ZYDIS_EXCEPTION_CLASS_E1NF:
+	case ZYDIS_EXCEPTION_CLASS_E2NF:
+	case ZYDIS_EXCEPTION_CLASS_E3NF:
+	case ZYDIS_EXCEPTION_CLASS_E4NF:
+	case ZYDIS_EXCEPTION_CLASS_E5NF:
+	case ZYDIS_EXCEPTION_CLASS_E6NF:
+	case ZYDIS_EXCEPTION_CLASS_E9NF:
+	case ZYDIS_EXCEPTION_CLASS_E10NF:
+	case ZYDIS_EXCEPTION_CLASS_E11NF:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool is_packed(ZydisMnemonic mnemonic)
+{
+	switch (mnemonic) {
+	case ZYDIS_MNEMONIC_VCOMPRESSPS:
+	case ZYDIS_MNEMONIC_VCOMPRESSPD:
+	case ZYDIS_MNEMONIC_VPCOMPRESSB:
+	case ZYDIS_MNEMONIC_VPCOMPRESSW:
+	case ZYDIS_MNEMONIC_VPCOMPRESSD:
+	case ZYDIS_MNEMONIC_VPCOMPRESSQ:
+	case ZYDIS_MNEMONIC_VEXPANDPS:
+	case ZYDIS_MNEMONIC_VEXPANDPD:
+	case ZYDIS_MNEMONIC_VPEXPANDB:
+	case ZYDIS_MNEMONIC_VPEXPANDW:
+	case ZYDIS_MNEMONIC_VPEXPANDD:
+	case ZYDIS_MNEMONIC_VPEXPANDQ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The opmask's bits for count elements. */
+static uint64_t opmask(const struct fl_insn *insn, const struct fl_vectors *vectors, unsigned int count)
+{
+	uint64_t mask = vectors->k[(unsigned int)ZydisRegisterGetId(insn->head.avx.mask.reg) & 7];
+
+	return count >= 64 ? mask : mask & ((UINT64_C(1) << count) - 1);
+}
+
+/* Compressing and expanding: as many elements as the mask has bits, side by side. */
+static void add_packed(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
+		       enum fl_access access, struct fl_access_list *list)
+{
+	unsigned int bytes = operand->element_size / 8u, count = bytes ? data_bits(insn) / 8 / bytes : 0;
+	unsigned int chosen = (unsigned int)__builtin_popcountll(opmask(insn, cpu->vectors, count));
+
+	fl_access_add(list, fl_operand_linear(insn, operand, cpu, 0), chosen * bytes, access);
+}
+
+/* Broadcasts: an element is read if any of the places that it goes to is selected. */
+static void add_broadcast(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
+			  enum fl_access access, struct fl_access_list *list)
+{
+	uint64_t start = fl_operand_linear(insn, operand, cpu, 0);
+	unsigned int bytes = operand->element_size / 8u, elements = bytes ? operand->size / 8u / bytes : 0;
+	unsigned int places = bytes ? data_bits(insn) / 8 / bytes : 0;
+	uint64_t mask = opmask(insn, cpu->vectors, places);
+
+	for (unsigned int i = 0; i < elements; i++) {
+		bool wanted = false;
+
+		for (unsigned int place = i; place < places; place += elements)
+			wanted = wanted || (mask >> place & 1);
+		if (wanted)
+			fl_access_add(list, start + (uint64_t)i * bytes, bytes, access);
+	}
 }
 
 bool fl_operands_vector(const struct fl_insn *insn, const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu,
@@ -135,9 +203,15 @@ bool fl_operands_vector(const struct fl_insn *insn, const ZydisDecodedOperand *o
 		add_gather(insn, operand, cpu, access, list);
 		return true;
 	}
-	if (!cpu->vectors || !(has_opmask(insn) || is_masked_move(insn->head.mnemonic)) ||
-	    !mask_selects_bytes(insn, operand))
+	if (!cpu->vectors || !(has_opmask(insn) || is_masked_move(insn->head.mnemonic)) || !suppresses_faults(insn))
 		return false;
-	add_masked(insn, operand, cpu, access, list);
+	if (is_packed(insn->head.mnemonic))
+		add_packed(insn, operand, cpu, access, list);
+	else if (insn->head.avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID)
+		add_broadcast(insn, operand, cpu, access, list);
+	else if (operand->element_size >= 8 && operand->element_size * operand->element_count == operand->size)
+		add_masked(insn, operand, cpu, access, list);
+	else
+		return false;
 	return true;
 }

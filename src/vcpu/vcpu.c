@@ -143,7 +143,7 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 		return fl_diag(diag, -errno, "cannot map vCPU %u: %s", vcpu->index, strerror(errno));
 	vcpu->run = run;
 	vcpu->sync_regs = fl_sync_regs_works(vcpu->env->kvm->vm_fd);
-	vcpu->xsave_len = fl_cpu_xsave_len();
+	fl_xsave_layout_init(&vcpu->xsave);
 	result = set_cpuid(vcpu, diag);
 	if (!result)
 		result = set_signal_mask(vcpu, diag);

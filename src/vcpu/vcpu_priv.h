@@ -9,6 +9,7 @@
 #include "vcpu/pvpf.h"
 #include "vcpu/stall.h"
 #include "vcpu/vcpu.h"
+#include "vcpu/xsave_layout.h"
 
 /* How often one instruction has come back in a row without anything being delivered. */
 struct fl_repeat {
@@ -30,7 +31,7 @@ struct fl_vcpu {
 	int fd;
 	struct kvm_run *run;
 	bool sync_regs;	    /* registers come and go by the run page (sync_regs.c) */
-	uint32_t xsave_len; /* CPUID leaf 0xD; asked once, since CPUID is slow in a virtual machine */
+	struct fl_xsave_layout xsave; /* asked once, since CPUID is slow in a virtual machine */
 	atomic_bool stop;
 	atomic_bool look;		 /* the watchdog asks; set last */
 	_Atomic int64_t look_unresolved; /* fl_kvm_stats_unresolved() when it asked */
@@ -105,7 +106,6 @@ enum fl_step fl_msr_read(struct fl_vcpu *vcpu, const struct fl_intake *in, struc
 enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
 
 /* cpu_access.c: of an XSAVE area with all that XCR0 enables */
-uint32_t fl_cpu_xsave_len(void);
 
 /* request.c: the guest wants a private zero page at a page number of a window (PVPF_MSR_SUBSTITUTE). */
 enum fl_step fl_substitute_request(struct fl_vcpu *vcpu, uint64_t pfn, struct fl_ending *ending);

@@ -3,56 +3,7 @@
 #include "tests/lib/fl_test.h"
 
 #include "tests/unit/vcpu/insn_regs.h"
-#include "vcpu/operands.h"
-
-#define R FL_ACCESS_READ
-#define W FL_ACCESS_WRITE
-
-struct expected {
-	const char *name;
-	const char *bytes;
-	size_t len;
-	struct fl_operand_access item[6];
-};
-#define INSN(text, code, ...)                 \
-	{                                     \
-		text, code, sizeof(code) - 1, \
-		{                             \
-			__VA_ARGS__           \
-		}                             \
-	}
-
-static void list_with(const char *bytes, size_t len, const struct fl_cpu_view *cpu, struct fl_access_list *list)
-{
-	struct fl_insn insn;
-
-	assert_int_equal(fl_insn_decode((const uint8_t *)bytes, len, cpu->sregs, &insn), 0);
-	assert_int_equal(insn.head.length, len);
-	fl_operands_list(&insn, cpu, list);
-}
-
-static void check(const struct expected *want, const struct fl_cpu_view *cpu)
-{
-	struct fl_access_list list;
-	unsigned int count = 0;
-
-	list_with(want->bytes, want->len, cpu, &list);
-	while (count < FL_ARRAY_SIZE(want->item) && want->item[count].len)
-		count++;
-	if (list.count != count)
-		fail_msg("%s: %u accesses instead of %u", want->name, list.count, count);
-	for (unsigned int i = 0; i < count; i++)
-		if (list.item[i].linear != want->item[i].linear || list.item[i].len != want->item[i].len ||
-		    list.item[i].access != want->item[i].access)
-			fail_msg("%s: access %u is 0x%llx, %u bytes, kind %u", want->name, i,
-				 (unsigned long long)list.item[i].linear, list.item[i].len, list.item[i].access);
-}
-
-static void check_all(const struct expected *table, size_t count, const struct fl_cpu_view *cpu)
-{
-	for (size_t i = 0; i < count; i++)
-		check(&table[i], cpu);
-}
+#include "tests/unit/vcpu/operands_check.h"
 
 static void test_addressing(void **state)
 {
@@ -94,8 +45,12 @@ static void test_32bit_code(void **state)
 	static const struct expected table[] = {
 		INSN("mov (%ebx),%eax", "\x8b\x03", {0x11113000, 4, R}),
 		INSN("push %eax", "\x50", {0x2222affc, 4, W}),
+		INSN("push %ds", "\x1e", {0x2222affc, 2, W}),
+		INSN("arpl %ax,(%ebx)", "\x63\x03", {0x11113000, 2, R}, {0x11113000, 2, W}),
 		INSN("mov (%bx,%si),%al", "\x67\x8a\x00", {0x11111000 + 0x8000, 1, R}),
-		INSN("pusha", "\x60", {0x2222afe0, 32, W}),
+		/* EAX first, at the top */
+		INSN("pusha", "\x60", {0x2222affc, 4, W}, {0x2222aff8, 4, W}, {0x2222aff4, 4, W}, {0x2222aff0, 4, W},
+		     {0x2222afec, 4, W}, {0x2222afe8, 4, W}, {0x2222afe4, 4, W}, {0x2222afe0, 4, W}),
 	};
 	struct kvm_regs regs = test_regs();
 	struct kvm_sregs sregs = test_sregs();
@@ -121,11 +76,17 @@ static void test_stack(void **state)
 		INSN("call *(%rbx)", "\xff\x13", {0x2000, 8, R}, {0x8ff8, 8, W}),
 		INSN("call .+5", "\xe8\x00\x00\x00\x00", {0x8ff8, 8, W}),
 		INSN("ret", "\xc3", {0x9000, 8, R}),
-		INSN("enter $16,$0", "\xc8\x10\x00\x00", {0x8ff8, 8, W}),
+		/* at last a store to the new top of the stack is tried */
+		INSN("enter $16,$0", "\xc8\x10\x00\x00", {0x8ff8, 8, W}, {0x8fe8, 1, W}),
 		INSN("enter $16,$3", "\xc8\x10\x00\x03", {0x8ff8, 8, W}, {0x7ff8, 8, R}, {0x8ff0, 8, W}, {0x7ff0, 8, R},
-		     {0x8fe8, 8, W}, {0x8fe0, 8, W}),
+		     {0x8fe8, 8, W}, {0x8fe0, 8, W}, {0x8fd0, 1, W}),
 		INSN("leave", "\xc9", {0x8000, 8, R}),
-		INSN("iretq", "\x48\xcf", {0x9000, 40, R}),
+		INSN("iretq", "\x48\xcf", {0x9010, 8, R}, {0x9008, 2, R}, {0x9000, 8, R}, {0x9018, 8, R},
+		     {0x9020, 2, R}),
+		INSN("lretq", "\x48\xcb", {0x9008, 2, R}, {0x9000, 8, R}),
+		/* a selector is all that is read of its slot */
+		INSN("pop %gs", "\x0f\xa9", {0x9000, 2, R}),
+		INSN("push %fs", "\x0f\xa0", {0x8ff8, 8, W}),
 		INSN("pushfq", "\x9c", {0x8ff8, 8, W}),
 	};
 	struct kvm_regs regs = test_regs();
@@ -140,7 +101,7 @@ static const struct expected strings[] = {
 	INSN("rep movsb", "\xf3\xa4", {0x6000, 1, R}, {0x7000, 1, W}),
 	INSN("movsl", "\xa5", {0x6000, 4, R}, {0x7000, 4, W}),
 	INSN("rep movsq", "\xf3\x48\xa5", {0x6000, 8, R}, {0x7000, 8, W}),
-	INSN("cmpsw", "\x66\xa7", {0x6000, 2, R}, {0x7000, 2, R}),
+	INSN("cmpsw", "\x66\xa7", {0x7000, 2, R}, {0x6000, 2, R}),
 	INSN("stosq", "\x48\xab", {0x7000, 8, W}),
 	INSN("lodsb", "\xac", {0x6000, 1, R}),
 	INSN("scasb", "\xae", {0x7000, 1, R}),
@@ -176,13 +137,18 @@ static void test_read_modify_write(void **state)
 		/* bit 0x10 of the string at 0x2000 lies in its first quadword */
 		INSN("bts %rax,(%rbx)", "\x48\x0f\xab\x03", {0x2000, 8, W}),
 		INSN("fxsave (%rbx)", "\x0f\xae\x03", {0x2000, 512, W}),
-		INSN("xsave (%rbx)", "\x0f\xae\x23", {0x2000, 832, W}),
 		INSN("movdir64b (%rbx),%rdi", "\x66\x0f\x38\xf8\x3b", {0x2000, 64, R}, {0x7000, 64, W}),
 		INSN("maskmovdqu %xmm1,%xmm2", "\x66\x0f\xf7\xd1", {0x7000, 16, W}),
+		/* the prefix is the source's */
+		INSN("movdir64b %gs:(%rbx),%rdi", "\x65\x66\x0f\x38\xf8\x3b", {GS_BASE + 0x2000, 64, R},
+		     {0x7000, 64, W}),
+		/* one byte stands for the line */
+		INSN("clflush (%rbx)", "\x0f\xae\x3b", {0x2000, 1, R}),
+		INSN("clwb (%rbx)", "\x66\x0f\xae\x33", {0x2000, 1, R}),
 	};
 	struct kvm_regs regs = test_regs();
 	struct kvm_sregs sregs = test_sregs();
-	const struct fl_cpu_view cpu = {.regs = &regs, .sregs = &sregs, .xsave_len = 832};
+	const struct fl_cpu_view cpu = {.regs = &regs, .sregs = &sregs};
 
 	(void)state;
 	check_all(table, FL_ARRAY_SIZE(table), &cpu);

@@ -35,9 +35,18 @@ static bool copy_string(char **to, const char *from)
 	return !from || *to;
 }
 
+/* An answer of a callback is no policy. */
+static bool policy_is_good(const struct fl_policy *policy)
+{
+	for (unsigned int i = 0; i < FL_POLICY_MAX; i++)
+		if ((unsigned int)policy->action[i] > FL_ACTION_ASK)
+			return false;
+	return true;
+}
+
 static int check_vm_opts(const struct fl_vm_opts *opts, struct fl_diag *diag)
 {
-	if (opts->flags & ~(FL_VM_NO_PVPF | FL_VM_BOOT_MESSAGES))
+	if (opts->flags & ~(FL_VM_NO_PVPF | FL_VM_BOOT_MESSAGES | FL_VM_IDLES_POLITELY))
 		return fl_diag(diag, -EINVAL, "unknown VM flags %#x", opts->flags);
 	if (opts->ram_len < FL_RAM_MIN || opts->ram_len > FL_RAM_MAX || !fl_is_aligned(opts->ram_len, FL_RANGE_LEN))
 		return fl_diag(diag, -EINVAL,
@@ -50,6 +59,11 @@ static int check_vm_opts(const struct fl_vm_opts *opts, struct fl_diag *diag)
 		return fl_diag(diag, -EINVAL, "no kernel was given; name a bzImage");
 	if (opts->kick_signal && (opts->kick_signal < SIGRTMIN || opts->kick_signal > SIGRTMAX))
 		return fl_diag(diag, -EINVAL, "kick signal %d is not a real-time signal", opts->kick_signal);
+	if ((unsigned int)opts->fault_mode > FL_FAULT_MODE_WATCH)
+		return fl_diag(diag, -EINVAL, "unknown fault mode %u; there are auto, strict and watch",
+			       (unsigned int)opts->fault_mode);
+	if (!policy_is_good(&opts->ram_policy))
+		return fl_diag(diag, -EINVAL, "unknown action in the fault policy of guest memory");
 	return 0;
 }
 
@@ -92,6 +106,9 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 		return fl_diag(diag, -EINVAL, "unknown share flags %#x", opts->flags);
 	if (tag_len < 1 || tag_len > FL_TAG_MAX || strchr(opts->tag, '\n'))
 		return fl_diag(diag, -EINVAL, "a share's tag is 1 to %u bytes long, without a newline", FL_TAG_MAX);
+	if (strcmp(opts->tag, FL_RAM_NAME) == 0)
+		return fl_diag(diag, -EINVAL, "a share cannot have the tag %s, which is the guest memory's name",
+			       FL_RAM_NAME);
 	if (!opts->dir)
 		return fl_diag(diag, -EINVAL, "share %s names no directory", opts->tag);
 	if (!opts->mount || opts->mount[0] != '/')
@@ -102,9 +119,8 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 			       "share %s: a DAX window of %llu bytes is not possible; give 0 (none) or a "
 			       "multiple of 2 MiB from 64 MiB to 64 GiB",
 			       opts->tag, (unsigned long long)opts->window_len);
-	for (unsigned int i = 0; i < FL_POLICY_MAX; i++)
-		if (opts->policy.action[i] != FL_ACTION_STOP && opts->policy.action[i] != FL_ACTION_REFLECT)
-			return fl_diag(diag, -EINVAL, "share %s: unknown action in the fault policy", opts->tag);
+	if (!policy_is_good(&opts->policy))
+		return fl_diag(diag, -EINVAL, "share %s: unknown action in the fault policy", opts->tag);
 	return 0;
 }
 
@@ -132,6 +148,55 @@ void fl_share_config_fini(struct fl_share_config *config)
 	free(config->tag);
 	free(config->dir);
 	free(config->mount);
+	memset(config, 0, sizeof(*config));
+}
+
+static int check_window_opts(const struct fl_window_opts *opts, struct fl_diag *diag)
+{
+	size_t name_len = opts->name ? strlen(opts->name) : 0;
+	uint64_t end;
+
+	if (opts->flags & ~FL_WINDOW_READ_ONLY)
+		return fl_diag(diag, -EINVAL, "unknown window flags %#x", opts->flags);
+	if (name_len < 1 || name_len > FL_NAME_MAX || strchr(opts->name, '\n') || strcmp(opts->name, FL_RAM_NAME) == 0)
+		return fl_diag(diag, -EINVAL, "a window's name is 1 to %u bytes long, without a newline, and not %s",
+			       FL_NAME_MAX, FL_RAM_NAME);
+	if (opts->fd < 0)
+		return fl_diag(diag, -EINVAL, "window %s has no file", opts->name);
+	if (opts->len < FL_RANGE_LEN || opts->len > FL_WINDOW_MAX || !fl_is_aligned(opts->len, FL_RANGE_LEN))
+		return fl_diag(diag, -EINVAL,
+			       "window %s: %llu bytes are not possible; give a multiple of 2 MiB up to 64 GiB",
+			       opts->name, (unsigned long long)opts->len);
+	if (!fl_is_aligned(opts->gpa, FL_RANGE_LEN) || !fl_is_aligned(opts->file_offset, FL_RANGE_LEN))
+		return fl_diag(diag, -EINVAL, "window %s: its address and its file offset must be multiples of 2 MiB",
+			       opts->name);
+	if (fl_add_overflows(opts->gpa, opts->len, &end) || fl_add_overflows(opts->file_offset, opts->len, &end) ||
+	    end > INT64_MAX)
+		return fl_diag(diag, -EINVAL, "window %s ends beyond what 64 bits can hold", opts->name);
+	if (!policy_is_good(&opts->policy))
+		return fl_diag(diag, -EINVAL, "window %s: unknown action in the fault policy", opts->name);
+	return 0;
+}
+
+int fl_window_config_init(struct fl_window_config *config, const struct fl_window_opts *opts, struct fl_diag *diag)
+{
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	ret = fl_copy_sized(&config->opts, sizeof(config->opts), opts);
+	if (ret)
+		return copy_failed(ret, "fl_window_opts", diag);
+	ret = check_window_opts(&config->opts, diag);
+	if (ret)
+		return ret;
+	if (!copy_string(&config->name, opts->name))
+		return fl_diag(diag, -ENOMEM, "out of memory");
+	return 0;
+}
+
+void fl_window_config_fini(struct fl_window_config *config)
+{
+	free(config->name);
 	memset(config, 0, sizeof(*config));
 }
 

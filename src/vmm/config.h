@@ -8,13 +8,16 @@
 
 #include "fl_diag.h"
 
-#define FL_VCPUS_MAX  64u
-#define FL_SHARES_MAX 12u
-#define FL_RAM_MIN    (UINT64_C(64) << 20)
-#define FL_RAM_MAX    (UINT64_C(2) << 40)
-#define FL_WINDOW_MIN (UINT64_C(64) << 20)
-#define FL_WINDOW_MAX (UINT64_C(64) << 30)
-#define FL_TAG_MAX    35u
+#define FL_VCPUS_MAX   64u
+#define FL_SHARES_MAX  12u
+#define FL_WINDOWS_MAX 8u
+#define FL_RAM_MIN     (UINT64_C(64) << 20)
+#define FL_RAM_MAX     (UINT64_C(2) << 40)
+#define FL_WINDOW_MIN  (UINT64_C(64) << 20)
+#define FL_WINDOW_MAX  (UINT64_C(64) << 30)
+#define FL_TAG_MAX     35u
+#define FL_NAME_MAX    31u
+#define FL_RAM_NAME    "ram" /* what guest memory is called where regions are named */
 
 /* Deep copies; strings are owned. */
 struct fl_vm_config {
@@ -24,6 +27,10 @@ struct fl_vm_config {
 struct fl_share_config {
 	struct fl_share_opts opts;
 	char *tag, *dir, *mount;
+};
+struct fl_window_config {
+	struct fl_window_opts opts; /* fd is still the caller's */
+	char *name;
 };
 struct fl_command_config {
 	struct fl_command opts;
@@ -42,6 +49,9 @@ void fl_vm_config_fini(struct fl_vm_config *config);
 FL_CHECKED_RESULT int fl_share_config_init(struct fl_share_config *config, const struct fl_share_opts *opts,
 					   struct fl_diag *diag);
 void fl_share_config_fini(struct fl_share_config *config);
+FL_CHECKED_RESULT int fl_window_config_init(struct fl_window_config *config, const struct fl_window_opts *opts,
+					    struct fl_diag *diag);
+void fl_window_config_fini(struct fl_window_config *config);
 FL_CHECKED_RESULT int fl_command_config_init(struct fl_command_config *config, const struct fl_command *command,
 					     struct fl_diag *diag);
 void fl_command_config_fini(struct fl_command_config *config);

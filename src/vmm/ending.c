@@ -244,9 +244,11 @@ static void *supervise(void *arg)
 	struct fl_vm *vm = arg;
 
 	wait_for_end(vm);
+	fl_vm_watchdog_stop(vm);
 	stop_vcpus(vm);
 	drain_console(vm);
 	fl_vm_devices_stop(vm);
+	fl_vm_watch_stop(vm);
 	fl_vm_devices_report(vm);
 	pthread_mutex_lock(&vm->lock);
 	/* A status may have come in with the last of the output. */

@@ -4,33 +4,27 @@
 
 static int add_ram(struct fl_vm *vm, struct fl_diag *diag)
 {
-	uint64_t len = vm->config.opts.ram_len;
-	int ret = fl_guest_ram_init(&vm->ram, len, diag);
+	struct fl_region region = {.kind = FL_REGION_RAM, .name = FL_RAM_NAME, .policy = vm->config.opts.ram_policy};
+	int ret = fl_guest_ram_init(&vm->ram, vm->config.opts.ram_len, diag);
 
 	if (ret)
 		return ret;
-	vm->ram_low_len = FL_MIN(len, FL_GAP_START);
-	vm->ram_high_len = len - vm->ram_low_len;
-	ret = fl_gpa_map_add(
-		&vm->map,
-		&(struct fl_region){.kind = FL_REGION_RAM, .len = vm->ram_low_len, .hva = vm->ram.hva, .name = "ram"},
-		diag);
-	if (ret || !vm->ram_high_len)
+	region.len = vm->place.ram_low_len;
+	region.hva = vm->ram.hva;
+	ret = fl_gpa_map_add(&vm->map, &region, diag);
+	if (ret || !vm->place.ram_high_len)
 		return ret;
-	return fl_gpa_map_add(&vm->map,
-			      &(struct fl_region){.kind = FL_REGION_RAM,
-						  .gpa = FL_GAP_END,
-						  .len = vm->ram_high_len,
-						  .hva = vm->ram.hva + vm->ram_low_len,
-						  .name = "ram"},
-			      diag);
+	region.gpa = FL_GAP_END;
+	region.len = vm->place.ram_high_len;
+	region.hva = vm->ram.hva + vm->place.ram_low_len;
+	return fl_gpa_map_add(&vm->map, &region, diag);
 }
 
 /* Runs on the thread that mapped, under the window's lock. */
 static void window_broke(void *arg)
 {
 	fl_vm_end(arg, FL_END_ERROR, 0,
-		  "a mapping in a DAX window failed and its place was taken by other memory of this process, "
+		  "a mapping in a window failed and its place was taken by other memory of this process, "
 		  "so the guest was stopped; see that vm.max_map_count and memory limits are large enough");
 }
 
@@ -51,50 +45,57 @@ static int check_window_cost(const struct fl_vm *vm, struct fl_diag *diag)
 	return 0;
 }
 
-static int add_window(struct fl_vm *vm, struct fl_vm_share *share, uint64_t *next_gpa, struct fl_diag *diag)
+int fl_vm_make_window(struct fl_vm *vm, const struct fl_window_plan *plan, struct fl_window **window,
+		      struct fl_diag *diag)
 {
-	uint64_t len = share->config.opts.window_len;
-	uint64_t limit = UINT64_C(1) << vm->kvm.phys_bits;
-	int ret;
+	int ret = fl_window_new(plan->len, window, diag);
 
-	if (!vm->kvm.strict)
-		return fl_diag(diag, -ENOTSUP,
-			       "KVM cannot disable HLT exits here, so a lost page would hang its vCPU unseen; "
-			       "give --dax-window 0 to run share %s without DAX",
-			       share->config.tag);
-	share->window_gpa = fl_align_up(*next_gpa, FL_WINDOW_ALIGN);
-	if (!fl_range_fits(share->window_gpa, len, limit))
-		return fl_diag(diag, -EINVAL,
-			       "the DAX window of share %s (%llu MiB) lies beyond the %u-bit physical "
-			       "addresses of this host; give a smaller --dax-window",
-			       share->config.tag, (unsigned long long)(len >> 20), vm->kvm.phys_bits);
-	ret = fl_window_new(len, &share->window, diag);
 	if (ret)
 		return ret;
-	fl_window_set_on_broken(share->window, window_broke, vm);
-	*next_gpa = share->window_gpa + len;
+	fl_window_set_on_broken(*window, window_broke, vm);
+	if (vm->watch)
+		fl_window_set_watch(*window, vm->watch, vm->mode.mode == FL_FAULT_MODE_WATCH);
 	return fl_gpa_map_add(&vm->map,
 			      &(struct fl_region){.kind = FL_REGION_WINDOW,
-						  .gpa = share->window_gpa,
-						  .len = len,
-						  .hva = fl_window_hva(share->window),
-						  .name = share->config.tag,
-						  .window = share->window,
-						  .policy = share->config.opts.policy},
+						  .gpa = plan->gpa,
+						  .len = plan->len,
+						  .hva = fl_window_hva(*window),
+						  .name = plan->name,
+						  .window = *window,
+						  .policy = plan->policy},
 			      diag);
+}
+
+static int add_share_window(struct fl_vm *vm, struct fl_vm_share *share, uint64_t *next_gpa, struct fl_diag *diag)
+{
+	struct fl_window_plan plan = {
+		.name = share->config.tag, .len = share->config.opts.window_len, .policy = share->config.opts.policy};
+	struct fl_extent taken[FL_WINDOWS_MAX];
+
+	for (unsigned int i = 0; i < vm->window_count; i++)
+		taken[i] = (struct fl_extent){vm->windows[i].config.opts.gpa, vm->windows[i].config.opts.len};
+	if (fl_find_place(&vm->place, plan.len, taken, vm->window_count, next_gpa))
+		return fl_diag(diag, -EINVAL,
+			       "there is no place for the DAX window of share %s (%llu MiB) below the end of the "
+			       "%u-bit physical addresses of this host; give a smaller --dax-window",
+			       plan.name, (unsigned long long)(plan.len >> 20), vm->kvm.phys_bits);
+	plan.gpa = share->window_gpa = *next_gpa;
+	*next_gpa += plan.len;
+	return fl_vm_make_window(vm, &plan, &share->window, diag);
 }
 
 int fl_vm_memory_init(struct fl_vm *vm, struct fl_diag *diag)
 {
-	uint64_t next_gpa = FL_GAP_END;
+	uint64_t next_gpa = 0;
 	int ret = check_window_cost(vm, diag);
 
 	if (!ret)
 		ret = add_ram(vm, diag);
-	next_gpa += vm->ram_high_len;
 	for (unsigned int i = 0; !ret && i < vm->share_count; i++)
 		if (vm->shares[i].config.opts.window_len)
-			ret = add_window(vm, &vm->shares[i], &next_gpa, diag);
+			ret = add_share_window(vm, &vm->shares[i], &next_gpa, diag);
+	if (!ret)
+		ret = fl_vm_windows_init(vm, diag);
 	if (ret)
 		return ret;
 	return fl_gpa_map_install(&vm->map, vm->kvm.vm_fd, diag);
@@ -106,6 +107,7 @@ void fl_vm_memory_fini(struct fl_vm *vm)
 		fl_window_free(vm->shares[i].window);
 		vm->shares[i].window = NULL;
 	}
+	fl_vm_windows_fini(vm);
 	fl_guest_ram_fini(&vm->ram);
 	vm->map.count = 0;
 }

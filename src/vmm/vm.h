@@ -2,7 +2,12 @@
 /*
  * vm: the machine as a whole. Who does what:
  *	vm.c		the public life of a VM: new, add_share, set_command, start, wait, stop, free
+ *	load.c		what the guest starts from: kernel, command line, initramfs
  *	memory.c	RAM and windows: where they lie, their memslots
+ *	windows.c	plain windows: files at addresses that the caller chose
+ *	watching.c	the fault mode, and what watch mode needs: inotify and the watchdog
+ *	faults.c	what vCPUs report and ask; status, counters, memory for whoever looks
+ *	report.c	all that is known of a VM that has ended
  *	devices.c	the virtio devices and their loop threads
  *	bus.c		port and MMIO accesses of the vCPUs
  *	ending.c	how a VM ends: the supervisor thread, the agent's status lines
@@ -18,12 +23,16 @@
 #include "fl_log.h"
 #include "fl_loop.h"
 #include "mmu_backing/guest_ram.h"
+#include "mmu_backing/watch.h"
 #include "mmu_backing/window.h"
 #include "vcpu/vcpu.h"
+#include "vcpu/watchdog.h"
 #include "virtio/console.h"
 #include "virtiofs/fs_device.h"
 #include "vmm/config.h"
 #include "vmm/dtb.h"
+#include "vmm/fault_mode.h"
+#include "vmm/placement.h"
 #include "vmm/serial.h"
 
 struct fl_vm_share {
@@ -34,6 +43,20 @@ struct fl_vm_share {
 	struct fl_loop *loop;
 	struct fl_fs_device *device;
 	char name[16]; /* "fs0" */
+};
+
+/* A file at an address that the caller chose. */
+struct fl_vm_window {
+	struct fl_window_config config;
+	struct fl_backing *backing;
+	struct fl_window *window; /* from the start on */
+};
+
+/* A report, with strings that outlive the callback. */
+struct fl_kept_fault {
+	struct fl_fault fault; /* id 0: there was none */
+	char share[FL_TAG_MAX + 1];
+	char path[512];
 };
 
 /* A virtio page on the bus. */
@@ -49,11 +72,16 @@ struct fl_vm {
 
 	struct fl_kvm_vm kvm;
 	struct fl_guest_ram ram;
-	uint64_t ram_low_len, ram_high_len;
+	struct fl_placement place;
 	struct fl_gpa_map map;
+	struct fl_fault_mode_choice mode;
+	struct fl_watch *watch; /* NULL: nothing to follow, or it could not be had in strict mode */
+	struct fl_watchdog *watchdog;
 
 	struct fl_vm_share shares[FL_SHARES_MAX];
 	unsigned int share_count;
+	struct fl_vm_window windows[FL_WINDOWS_MAX];
+	unsigned int window_count;
 	struct fl_command_config command;
 
 	struct fl_serial serial;
@@ -80,11 +108,44 @@ struct fl_vm {
 	bool command_ended;		 /* [lock] the agent said how */
 	struct fl_result command_result; /* [lock] */
 	struct fl_result result;	 /* [lock] */
+	struct fl_kept_fault last_fault; /* [lock] */
 };
 
 /* memory.c: RAM and windows into the map and KVM; on failure what was made stays for fl_vm_memory_fini(). */
 FL_CHECKED_RESULT int fl_vm_memory_init(struct fl_vm *vm, struct fl_diag *diag);
 void fl_vm_memory_fini(struct fl_vm *vm);
+
+/* Is there a share or a window of this name? */
+bool fl_vm_has_region(const struct fl_vm *vm, const char *name);
+
+/* load.c: kernel, command line and initramfs into guest memory; entry: where vCPU 0 starts. */
+FL_CHECKED_RESULT int fl_vm_load(struct fl_vm *vm, struct fl_vcpu_entry *entry, struct fl_diag *diag);
+
+/* windows.c: makes each and maps its file; a window without a place in the map is the caller's to free. */
+FL_CHECKED_RESULT int fl_vm_windows_init(struct fl_vm *vm, struct fl_diag *diag);
+void fl_vm_windows_fini(struct fl_vm *vm);   /* the windows; what they would map stays */
+void fl_vm_windows_forget(struct fl_vm *vm); /* the rest */
+
+/* memory.c: a new window, watched as the mode wants it, in the map. *window is set as soon as there is one. */
+struct fl_window_plan {
+	const char *name;
+	uint64_t gpa, len;
+	struct fl_policy policy;
+};
+FL_CHECKED_RESULT int fl_vm_make_window(struct fl_vm *vm, const struct fl_window_plan *plan, struct fl_window **window,
+					struct fl_diag *diag);
+
+/* watching.c: makes the KVM VM in the mode that is right; inotify for the windows; the watchdog over the vCPUs. */
+FL_CHECKED_RESULT int fl_vm_mode_init(struct fl_vm *vm, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_vm_watch_init(struct fl_vm *vm, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_vm_watchdog_start(struct fl_vm *vm, struct fl_diag *diag);
+void fl_vm_watchdog_stop(struct fl_vm *vm); /* before the vCPUs; idempotent */
+void fl_vm_watch_stop(struct fl_vm *vm);    /* after all that maps; idempotent */
+void fl_vm_watch_fini(struct fl_vm *vm);    /* after the windows are gone */
+
+/* faults.c: struct fl_vcpu_ops */
+void fl_vm_fault(void *arg, const struct fl_fault *fault);
+enum fl_action fl_vm_ask(void *arg, const struct fl_fault *fault);
 
 /* devices.c */
 FL_CHECKED_RESULT int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag);

@@ -58,6 +58,33 @@ static void test_vm_options(void **state)
 	opts = good_vm();
 	opts.kick_signal = 9;
 	expect_vm(opts, -EINVAL, "real-time");
+	opts = good_vm();
+	opts.flags = FL_VM_IDLES_POLITELY;
+	opts.fault_mode = FL_FAULT_MODE_WATCH;
+	expect_vm(opts, 0, NULL);
+	opts.fault_mode = (enum fl_fault_mode)3;
+	expect_vm(opts, -EINVAL, "fault mode");
+	opts = good_vm();
+	opts.ram_policy.action[0] = FL_ACTION_SUBSTITUTE;
+	expect_vm(opts, 0, NULL);
+	opts.ram_policy.action[1] = FL_ACTION_RETRY;
+	expect_vm(opts, -EINVAL, "memory");
+}
+
+/* What a caller of the header's first version passes: its struct ended before the fault mode. */
+static void test_older_callers_get_auto_and_stop(void **state)
+{
+	struct fl_vm_opts opts = good_vm();
+	struct fl_vm_config config;
+
+	(void)state;
+	opts.size = offsetof(struct fl_vm_opts, fault_mode);
+	opts.fault_mode = (enum fl_fault_mode)77; /* not theirs, whatever is behind */
+	assert_int_equal(fl_vm_config_init(&config, &opts, NULL), 0);
+	assert_int_equal(config.opts.fault_mode, FL_FAULT_MODE_AUTO);
+	assert_null(config.opts.decide);
+	assert_int_equal(config.opts.ram_policy.action[0], FL_ACTION_STOP);
+	fl_vm_config_fini(&config);
 }
 
 static void test_sized_structs_grow_at_the_end(void **state)
@@ -132,6 +159,90 @@ static void test_share_options(void **state)
 	expect_share(opts, 0, NULL);
 	opts.policy.action[1] = (enum fl_action)9;
 	expect_share(opts, -EINVAL, "policy");
+	opts = good_share();
+	opts.tag = "ram";
+	expect_share(opts, -EINVAL, "ram");
+}
+
+/* What may stand in a list, and what only a callback may answer. */
+static void test_policies(void **state)
+{
+	struct fl_share_opts opts = good_share();
+
+	(void)state;
+	for (int action = -1; action <= 8; action++) {
+		bool good = action == FL_ACTION_STOP || action == FL_ACTION_REFLECT || action == FL_ACTION_SUBSTITUTE ||
+			    action == FL_ACTION_ASK;
+
+		opts.policy = (struct fl_policy){{FL_ACTION_ASK, FL_ACTION_SUBSTITUTE, FL_ACTION_REFLECT}};
+		opts.policy.action[FL_POLICY_MAX - 1] = (enum fl_action)action;
+		expect_share(opts, good ? 0 : -EINVAL, "policy");
+	}
+}
+
+static void expect_window(struct fl_window_opts opts, int error, const char *word)
+{
+	struct fl_window_config config;
+	struct fl_diag diag = {0};
+	int ret = fl_window_config_init(&config, &opts, &diag);
+
+	assert_int_equal(ret, error);
+	if (error)
+		assert_non_null(strstr(diag.text, word));
+	else
+		fl_window_config_fini(&config);
+}
+
+static struct fl_window_opts good_window(void)
+{
+	struct fl_window_opts opts = FL_WINDOW_OPTS_INIT;
+
+	opts.name = "1234567890123456789012345678901";
+	opts.fd = 0;
+	opts.gpa = UINT64_C(1) << 33;
+	opts.len = 2 << 20;
+	return opts;
+}
+
+static void test_window_options(void **state)
+{
+	static const char *const names[] = {NULL, "", "12345678901234567890123456789012", "a\nb", "ram"};
+	static const uint64_t lens[] = {0, 4096, (2 << 20) + 4096, (UINT64_C(64) << 30) + (2 << 20), UINT64_MAX};
+	struct fl_window_opts opts = good_window();
+
+	(void)state;
+	expect_window(opts, 0, NULL);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(names); i++) {
+		opts.name = names[i];
+		expect_window(opts, -EINVAL, "31");
+	}
+	for (size_t i = 0; i < FL_ARRAY_SIZE(lens); i++) {
+		opts = good_window();
+		opts.len = lens[i];
+		expect_window(opts, -EINVAL, "64 GiB");
+	}
+	opts = good_window();
+	opts.fd = -1;
+	expect_window(opts, -EINVAL, "no file");
+	opts = good_window();
+	opts.flags = 2;
+	expect_window(opts, -EINVAL, "flags");
+	opts = good_window();
+	opts.gpa += 4096;
+	expect_window(opts, -EINVAL, "2 MiB");
+	opts = good_window();
+	opts.file_offset = 4096;
+	expect_window(opts, -EINVAL, "2 MiB");
+	opts.file_offset = INT64_MAX - (2 << 20) + 1; /* ends one byte too late */
+	expect_window(opts, -EINVAL, "64 bits");
+	opts.file_offset -= 2 << 20;
+	expect_window(opts, 0, NULL);
+	opts = good_window();
+	opts.gpa = UINT64_MAX - (2 << 20) + 1;
+	expect_window(opts, -EINVAL, "64 bits");
+	opts = good_window();
+	opts.policy.action[0] = FL_ACTION_NEXT;
+	expect_window(opts, -EINVAL, "policy");
 }
 
 static void test_command_is_copied(void **state)
@@ -220,6 +331,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_vm_options),
 	cmocka_unit_test(test_sized_structs_grow_at_the_end),
 	cmocka_unit_test(test_share_options),
+	cmocka_unit_test(test_older_callers_get_auto_and_stop),
+	cmocka_unit_test(test_policies),
+	cmocka_unit_test(test_window_options),
 	cmocka_unit_test(test_command_is_copied),
 	cmocka_unit_test(test_serial_sends_and_interrupts_like_a_16450),
 	cmocka_unit_test(test_serial_keeps_the_last_part),

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "mmu_backing/gmem.h"
+#include "vmm/vm.h"
+
+static void keep(struct fl_vm *vm, const struct fl_fault *fault)
+{
+	struct fl_kept_fault *kept = &vm->last_fault;
+	FL_LOCKED(&vm->lock);
+
+	if (fault->id < kept->fault.id) /* another vCPU's overtook this one */
+		return;
+	kept->fault = *fault;
+	snprintf(kept->share, sizeof(kept->share), "%s", fault->share ? fault->share : "");
+	snprintf(kept->path, sizeof(kept->path), "%s", fault->path ? fault->path : "");
+	kept->fault.share = kept->share;
+	kept->fault.path = kept->path;
+}
+
+void fl_vm_fault(void *arg, const struct fl_fault *fault)
+{
+	struct fl_vm *vm = arg;
+	char line[1024];
+
+	keep(vm, fault);
+	if (vm->config.opts.fault) {
+		vm->config.opts.fault(vm->config.opts.arg, fault);
+		return;
+	}
+	/* nobody listens: then it is at least in the log */
+	fl_fault_format(fault, line, sizeof(line));
+	fl_log_limited(&vm->log, &vm->guest_limit, FL_LOG_WARN, "%s", line);
+}
+
+enum fl_action fl_vm_ask(void *arg, const struct fl_fault *fault)
+{
+	struct fl_vm *vm = arg;
+
+	return vm->config.opts.decide(vm->config.opts.arg, fault);
+}
+
+int fl_vm_get_status(struct fl_vm *vm, struct fl_vm_status *status)
+{
+	struct fl_vm_status now = {.mode = vm->mode.mode};
+	uint32_t size = status->size;
+
+	if (size < sizeof(size))
+		return -EINVAL;
+	snprintf(now.mode_why, sizeof(now.mode_why), "%s", vm->mode.why);
+	memcpy(status, &now, FL_MIN((size_t)size, sizeof(now)));
+	status->size = (uint32_t)FL_MIN((size_t)size, sizeof(now));
+	return 0;
+}
+
+int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len)
+{
+	return vm->started ? fl_gmem_read(&vm->map, gpa, buf, len) : -EINVAL;
+}

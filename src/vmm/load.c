@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "vmm/boot.h"
+#include "vmm/cmdline.h"
+#include "vmm/initramfs.h"
+#include "vmm/vm.h"
+
+#define INITRD_MAX (UINT64_C(1) << 30)
+
+static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
+{
+	struct fl_mount mounts[FL_SHARES_MAX];
+	struct timespec now;
+
+	for (unsigned int i = 0; i < vm->share_count; i++)
+		mounts[i] = (struct fl_mount){.tag = vm->shares[i].config.tag,
+					      .path = vm->shares[i].config.mount,
+					      .writable = vm->shares[i].config.opts.flags & FL_SHARE_WRITABLE,
+					      .dax = vm->shares[i].config.opts.window_len > 0};
+	clock_gettime(CLOCK_REALTIME, &now);
+	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.name,
+			    (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+static int check_agent_needs(const struct fl_vm *vm, struct fl_diag *diag)
+{
+	if (!vm->command.argv)
+		return fl_diag(diag, -EINVAL, "no command was set, and no initramfs of your own was given");
+	for (unsigned int i = 0; i < vm->share_count; i++)
+		if (strcmp(vm->shares[i].config.mount, "/") == 0)
+			return 0;
+	return fl_diag(diag, -EINVAL, "no share is mounted at /, so there is nothing to run the command from");
+}
+
+static int builtin_initrd(const struct fl_vm *vm, struct fl_blob *initrd, struct fl_diag *diag)
+{
+	struct fl_blob conf = {0};
+	size_t agent_len;
+	const void *agent = fl_agent_program(&agent_len);
+	int ret = check_agent_needs(vm, diag);
+
+	if (ret)
+		return ret;
+	build_conf(vm, &conf);
+	ret = fl_initramfs_build(agent, agent_len, &conf, initrd);
+	fl_blob_fini(&conf);
+	return ret ? fl_diag(diag, ret, "cannot make the initramfs: %s", strerror(-ret)) : 0;
+}
+
+static int read_initrd(const char *path, struct fl_blob *initrd, struct fl_diag *diag)
+{
+	FL_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t chunk[65536];
+
+	if (fd < 0)
+		return fl_diag(diag, -errno, "cannot open the initramfs %s: %m", path);
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fl_diag(diag, -errno, "cannot read the initramfs %s: %m", path);
+		if (n == 0)
+			return 0;
+		fl_blob_put(initrd, chunk, (size_t)n);
+		if (initrd->error || initrd->len > INITRD_MAX)
+			return fl_diag(diag, -EFBIG, "the initramfs %s is too large (at most 1 GiB)", path);
+	}
+}
+
+int fl_vm_load(struct fl_vm *vm, struct fl_vcpu_entry *entry, struct fl_diag *diag)
+{
+	struct fl_blob cmdline = {0}, initrd = {0};
+	int ret = vm->config.initrd ? read_initrd(vm->config.initrd, &initrd, diag) : builtin_initrd(vm, &initrd, diag);
+
+	fl_cmdline_build(&cmdline, vm->config.opts.flags, vm->config.params);
+	if (!ret && cmdline.error)
+		ret = fl_diag(diag, -ENOMEM, "out of memory");
+	if (!ret) {
+		struct fl_boot_opts boot = {
+			.kernel = vm->config.kernel,
+			.cmdline = (const char *)cmdline.bytes,
+			.initrd = initrd.bytes,
+			.initrd_len = initrd.len,
+			.dtb = {.cpu_count = vm->config.opts.vcpus,
+				.virtio = vm->device_nodes,
+				.virtio_count = vm->device_count},
+			.ram_low_len = vm->place.ram_low_len,
+			.ram_high_len = vm->place.ram_high_len,
+		};
+
+		ret = fl_boot_load(&boot, &vm->map, entry, diag);
+	}
+	fl_blob_fini(&cmdline);
+	fl_blob_fini(&initrd);
+	return ret;
+}

@@ -16,10 +16,12 @@ static int join(const char *dir, size_t dir_len, const char *name, char path[PAT
 	return len >= 0 && len < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int fl_cli_find_kernel(const struct fl_cli_kernel_places *places, char path[PATH_MAX], struct fl_diag *diag)
+int fl_cli_find_kernel(const struct fl_cli_kernel_places *places, char path[PATH_MAX], bool *patched,
+		       struct fl_diag *diag)
 {
 	const char *slash = places->program ? strrchr(places->program, '/') : NULL;
 
+	*patched = false;
 	if (places->from_env && places->from_env[0]) {
 		if (access(places->from_env, R_OK) < 0)
 			return fl_cli_diag(diag, -ENOENT,
@@ -29,18 +31,20 @@ int fl_cli_find_kernel(const struct fl_cli_kernel_places *places, char path[PATH
 			return 0;
 		return fl_cli_diag(diag, -ENAMETOOLONG, "The path in FAULTLINE_KERNEL is too long.");
 	}
+	*patched = true;
 	if (slash && join(places->program, (size_t)(slash - places->program), "guest-kernel/bzImage", path) == 0 &&
 	    access(path, R_OK) == 0)
 		return 0;
 	if (join(places->system_dir, strlen(places->system_dir), "bzImage", path) == 0 && access(path, R_OK) == 0)
 		return 0;
+	*patched = false;
 	return fl_cli_diag(
 		diag, -ENOENT,
 		"No guest kernel was found: build one with scripts/guest-kernel and name it with --kernel FILE "
 		"or FAULTLINE_KERNEL.");
 }
 
-int fl_cli_default_kernel(char path[PATH_MAX], struct fl_diag *diag)
+int fl_cli_default_kernel(char path[PATH_MAX], bool *patched, struct fl_diag *diag)
 {
 	char program[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
@@ -52,5 +56,5 @@ int fl_cli_default_kernel(char path[PATH_MAX], struct fl_diag *diag)
 
 	if (len > 0)
 		program[len] = '\0';
-	return fl_cli_find_kernel(&places, path, diag);
+	return fl_cli_find_kernel(&places, path, patched, diag);
 }

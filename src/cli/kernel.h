@@ -14,11 +14,13 @@ struct fl_cli_kernel_places {
 
 /*
  * The first guest kernel there is: from_env (which must exist if it is set), guest-kernel/bzImage in the
- * program's directory, bzImage in system_dir. 0; -ENOENT or -ENAMETOOLONG with a sentence.
+ * program's directory, bzImage in system_dir. *patched: it is one of the latter two, which are built with this
+ * project's patches; of from_env nothing is known. 0; -ENOENT or -ENAMETOOLONG with a sentence.
  */
-FL_CHECKED int fl_cli_find_kernel(const struct fl_cli_kernel_places *places, char path[PATH_MAX], struct fl_diag *diag);
+FL_CHECKED int fl_cli_find_kernel(const struct fl_cli_kernel_places *places, char path[PATH_MAX], bool *patched,
+				  struct fl_diag *diag);
 
 /* The same with this process's environment and /proc/self/exe. */
-FL_CHECKED int fl_cli_default_kernel(char path[PATH_MAX], struct fl_diag *diag);
+FL_CHECKED int fl_cli_default_kernel(char path[PATH_MAX], bool *patched, struct fl_diag *diag);
 
 #endif

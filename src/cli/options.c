@@ -2,11 +2,11 @@
 #include "cli/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/diag.h"
+#include "cli/option_table.h"
 #include "cli/values.h"
 
 #define MIB		   (UINT64_C(1) << 20)
@@ -18,84 +18,6 @@
 #define LEN_ALIGNMENT	   (2 * MIB)
 #define VCPUS_MAX	   64
 #define TIMEOUT_MAX_S	   (365 * 24 * 3600)
-
-/* Values of the options that have no letter start above every char. */
-enum {
-	OPTION_ROOT = 256,
-	OPTION_RODIR,
-	OPTION_RWDIR,
-	OPTION_DAX_WINDOW,
-	OPTION_ON_FAULT,
-	OPTION_ENV,
-	OPTION_CWD,
-	OPTION_UNPATCHED,
-	OPTION_TIMEOUT,
-	OPTION_VERSION,
-};
-
-struct option_row {
-	int value; /* a letter, or OPTION_* */
-	const char *name;
-	const char *argument; /* NULL: takes none */
-	const char *help;     /* lines after the first are indented by the printer */
-};
-
-static const struct option_row option_rows[] = {
-	{'k', "kernel", "FILE",
-	 "the guest's kernel, a bzImage; without it $FAULTLINE_KERNEL, guest-kernel/bzImage\n"
-	 "beside this program, /usr/lib/faultline/bzImage"},
-	{'m', "memory", "SIZE", "the guest's memory (1G)"},
-	{'c', "cpus", "N", "its virtual CPUs (1)"},
-	{'p', "params", "TEXT", "more parameters for its kernel, separated by blanks"},
-	{OPTION_ROOT, "root", "DIR[:rw]", "the host directory that is the guest's / (/), read-only without \":rw\""},
-	{OPTION_RODIR, "rodir", "GUESTPATH=DIR", "shares DIR at GUESTPATH, read-only; may be repeated"},
-	{OPTION_RWDIR, "rwdir", "GUESTPATH=DIR", "shares DIR at GUESTPATH; may be repeated"},
-	{OPTION_DAX_WINDOW, "dax-window", "SIZE",
-	 "how much of a share's files is mapped into the guest at a time (512M);\n"
-	 "0: nothing, files are read and written instead"},
-	{OPTION_ON_FAULT, "on-fault", "LIST",
-	 "what to do when a mapped page is lost, tried in turn (reflect,stop):\n"
-	 "reflect: only the process in the guest that needs the page is told\n"
-	 "stop: the guest is stopped with a report"},
-	{OPTION_ENV, "env", "NAME=VALUE", "sets a variable for COMMAND; may be repeated"},
-	{OPTION_CWD, "cwd", "DIR", "COMMAND's working directory in the guest (/)"},
-	{OPTION_UNPATCHED, "unpatched", NULL, "treats the guest's kernel as one without Faultline's patches"},
-	{OPTION_TIMEOUT, "timeout", "SECONDS", "stops the guest after this time"},
-	{'v', "verbose", NULL, "shows the guest's console and what Faultline does; twice: more"},
-	{'h', "help", NULL, "shows this text"},
-	{OPTION_VERSION, "version", NULL, "shows the version"},
-};
-
-#define ROW_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
-
-static const struct option_row *find_row(int value)
-{
-	for (size_t i = 0; i < ROW_COUNT; i++)
-		if (option_rows[i].value == value)
-			return &option_rows[i];
-	return NULL;
-}
-
-/* The leading '+' ends the options at the first word that is none, ':' tells a missing argument apart. */
-static void make_getopt_tables(struct option longs[ROW_COUNT + 1], char shorts[2 * ROW_COUNT + 3])
-{
-	char *letter = stpcpy(shorts, "+:");
-
-	memset(longs, 0, (ROW_COUNT + 1) * sizeof(*longs));
-	for (size_t i = 0; i < ROW_COUNT; i++) {
-		const struct option_row *row = &option_rows[i];
-
-		longs[i] = (struct option){.name = row->name,
-					   .has_arg = row->argument ? required_argument : no_argument,
-					   .val = row->value};
-		if (row->value < 256) {
-			*letter++ = (char)row->value;
-			if (row->argument)
-				*letter++ = ':';
-		}
-	}
-	*letter = '\0';
-}
 
 static int add_share(struct fl_cli_options *options, const char *option, const char *text, bool writable,
 		     struct fl_diag *diag)
@@ -132,6 +54,75 @@ static int set_root(struct fl_cli_options *options, const char *text, struct fl_
 		options->shares[0] = root;
 	}
 	return ret;
+}
+
+static int add_window(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+{
+	struct fl_cli_window *grown = reallocarray(options->windows, options->window_count + 1, sizeof(*grown));
+	int ret;
+
+	if (!grown)
+		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	options->windows = grown;
+	ret = fl_cli_parse_window("--window", text, &grown[options->window_count], diag);
+	if (ret == 0)
+		options->window_count++;
+	return ret;
+}
+
+static int set_policy(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+{
+	struct fl_cli_override *grown = reallocarray(options->overrides, options->override_count + 1, sizeof(*grown));
+	struct fl_cli_override override = {0};
+	int ret;
+
+	if (!grown)
+		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	options->overrides = grown;
+	ret = fl_cli_parse_override("--on-fault", text, &override, diag);
+	if (ret == 0 && override.where)
+		grown[options->override_count++] = override;
+	else if (ret == 0)
+		options->policy = override.policy;
+	return ret;
+}
+
+static int apply_override(struct fl_cli_options *options, const struct fl_cli_override *override, struct fl_diag *diag)
+{
+	if (strcmp(override->where, "ram") == 0) {
+		options->ram_policy = override->policy;
+		return 0;
+	}
+	for (size_t i = 0; i < options->share_count; i++) {
+		if (strcmp(options->shares[i].mount, override->where) == 0) {
+			options->shares[i].policy = override->policy;
+			return 0;
+		}
+	}
+	return fl_cli_diag(diag, -EINVAL, "--on-fault: no directory is shared at %s.", override->where);
+}
+
+/* What was said for all comes first, wherever it stands on the line; of what was said for one place, the last wins. */
+static int settle_policies(struct fl_cli_options *options, struct fl_diag *diag)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < options->share_count; i++)
+		options->shares[i].policy = options->policy;
+	for (size_t i = 0; i < options->window_count; i++)
+		if (!options->windows[i].has_policy)
+			options->windows[i].policy = options->policy;
+	for (size_t i = 0; ret == 0 && i < options->override_count; i++)
+		ret = apply_override(options, &options->overrides[i], diag);
+	return ret;
+}
+
+static int set_on_stop(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+{
+	options->wait_on_stop = strcmp(text, "wait") == 0;
+	if (!options->wait_on_stop && strcmp(text, "exit") != 0)
+		return fl_cli_diag(diag, -EINVAL, "--on-stop is exit or wait, not \"%s\".", text);
+	return 0;
 }
 
 static int add_env(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
@@ -196,24 +187,36 @@ static int take_option(struct fl_cli_options *options, int value, const char *te
 	case 'p':
 		options->params = text;
 		return 0;
-	case OPTION_ROOT:
+	case FL_CLI_OPTION_ROOT:
 		return set_root(options, text, diag);
-	case OPTION_RODIR:
+	case FL_CLI_OPTION_RODIR:
 		return add_share(options, "--rodir", text, false, diag);
-	case OPTION_RWDIR:
+	case FL_CLI_OPTION_RWDIR:
 		return add_share(options, "--rwdir", text, true, diag);
-	case OPTION_DAX_WINDOW:
+	case FL_CLI_OPTION_DAX_WINDOW:
 		return set_window(options, text, diag);
-	case OPTION_ON_FAULT:
-		return fl_cli_parse_policy("--on-fault", text, &options->policy, diag);
-	case OPTION_ENV:
+	case FL_CLI_OPTION_FAULT_MODE:
+		return fl_cli_parse_fault_mode("--fault-mode", text, &options->fault_mode, diag);
+	case FL_CLI_OPTION_ON_FAULT:
+		return set_policy(options, text, diag);
+	case FL_CLI_OPTION_ON_STOP:
+		return set_on_stop(options, text, diag);
+	case FL_CLI_OPTION_REPORT:
+		options->report = text;
+		return 0;
+	case FL_CLI_OPTION_EVENTS:
+		options->events = text;
+		return 0;
+	case FL_CLI_OPTION_WINDOW:
+		return add_window(options, text, diag);
+	case FL_CLI_OPTION_ENV:
 		return add_env(options, text, diag);
-	case OPTION_CWD:
+	case FL_CLI_OPTION_CWD:
 		return set_cwd(options, text, diag);
-	case OPTION_UNPATCHED:
+	case FL_CLI_OPTION_UNPATCHED:
 		options->unpatched = true;
 		return 0;
-	case OPTION_TIMEOUT:
+	case FL_CLI_OPTION_TIMEOUT:
 		return fl_cli_parse_number("--timeout", text, 1, TIMEOUT_MAX_S, &options->timeout_s, diag);
 	case 'v':
 		options->verbosity++;
@@ -236,25 +239,24 @@ static int refuse_option(int found, char **argv, struct fl_diag *diag)
 
 	if (!is_long)
 		return fl_cli_diag(diag, -EINVAL, "There is no option -%c; see faultline --help.", optopt);
-	const struct option_row *row = find_row(optopt);
+	const char *name = fl_cli_option_name(optopt);
 
-	if (row)
-		return fl_cli_diag(diag, -EINVAL, "--%s takes no value.", row->name);
+	if (name)
+		return fl_cli_diag(diag, -EINVAL, "--%s takes no value.", name);
 	return fl_cli_diag(diag, -EINVAL, "There is no option %s; see faultline --help.", argv[optind - 1]);
 }
 
 /* getopt_long() keeps its place in globals: only one thread may parse. optind = 0 makes it start anew. */
 static int take_options(int argc, char **argv, struct fl_cli_options *options, struct fl_diag *diag)
 {
-	struct option longs[ROW_COUNT + 1];
-	char shorts[2 * ROW_COUNT + 3];
+	struct fl_cli_getopt_tables tables;
 	int found;
 	int ret = 0;
 
-	make_getopt_tables(longs, shorts);
+	fl_cli_make_getopt_tables(&tables);
 	optind = 0;
 	opterr = 0;
-	while (ret == 0 && (found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+	while (ret == 0 && (found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
 		if (found == ':' || found == '?')
 			ret = refuse_option(found, argv, diag);
 		else
@@ -337,6 +339,8 @@ int fl_cli_options_parse(int argc, char **argv, struct fl_cli_options *options, 
 		ret = take_options(argc - 1, argv + 1, options, diag);
 		if (ret == 0)
 			ret = take_command(argc - 1, argv + 1, options, diag);
+		if (ret == 0)
+			ret = settle_policies(options, diag);
 	}
 	/* "/a" must be mounted before "/a/b"; "/" is in its place already */
 	if (ret == 0)
@@ -348,52 +352,13 @@ void fl_cli_options_fini(struct fl_cli_options *options)
 {
 	for (size_t i = 0; i < options->share_count; i++)
 		fl_cli_share_fini(&options->shares[i]);
+	for (size_t i = 0; i < options->window_count; i++)
+		fl_cli_window_fini(&options->windows[i]);
+	for (size_t i = 0; i < options->override_count; i++)
+		fl_cli_override_fini(&options->overrides[i]);
 	free(options->shares);
+	free(options->windows);
+	free(options->overrides);
 	free(options->env);
 	*options = (struct fl_cli_options){0};
-}
-
-static void print_row(FILE *out, const struct option_row *row)
-{
-	char left[64];
-	char letter[8] = "    ";
-	const char *line = row->help;
-
-	if (row->value < 256)
-		snprintf(letter, sizeof(letter), "-%c, ", row->value);
-	snprintf(left, sizeof(left), "  %s--%s%s%s", letter, row->name, row->argument ? " " : "",
-		 row->argument ? row->argument : "");
-	fprintf(out, "%-31s ", left);
-	for (;;) {
-		size_t len = strcspn(line, "\n");
-
-		fprintf(out, "%.*s\n", (int)len, line);
-		if (!line[len])
-			return;
-		line += len + 1;
-		fprintf(out, "%-32s", "");
-	}
-}
-
-void fl_cli_print_help(FILE *out)
-{
-	fputs("usage: faultline run [OPTION...] -- COMMAND [ARGUMENT...]\n"
-	      "       faultline doctor\n"
-	      "\n"
-	      "run runs COMMAND in a Linux guest whose file system is this host's. When a file that\n"
-	      "the guest has mapped is truncated on the host, only the process in the guest that needs\n"
-	      "the lost page gets SIGBUS; the rest of the guest goes on.\n"
-	      "doctor tells what this host can do.\n"
-	      "\n",
-	      out);
-	for (size_t i = 0; i < ROW_COUNT; i++)
-		print_row(out, &option_rows[i]);
-	fputs("\n"
-	      "Sizes are whole numbers with K, M, G or T. /tmp, /run and /dev/shm in the guest are its own.\n"
-	      "\n"
-	      "Exit status of run: COMMAND's; 128+N if signal N ended it or this program; 127 COMMAND was not\n"
-	      "found; 126 it could not be run; 125 the guest could not be set up; 124 the time limit was over;\n"
-	      "255 the guest ended without a status (it crashed, or a fault stopped it); 2 wrong usage.\n"
-	      "Of doctor: 0 Linux guests run here; 1 only small guests; 2 none.\n",
-	      out);
 }

@@ -27,6 +27,24 @@ struct fl_cli_share {
 	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
 	char *dir;
 	bool writable;
+	struct fl_policy policy;
+};
+
+/* A file, or new memory, at a guest-physical address. */
+struct fl_cli_window {
+	char *file;	     /* NULL: new memory */
+	uint64_t len;	     /* of the window; 0: as the file's, rounded up */
+	uint64_t memory_len; /* of new memory */
+	uint64_t gpa;
+	bool read_only;
+	bool has_policy;
+	struct fl_policy policy;
+};
+
+/* --on-fault for one place alone. */
+struct fl_cli_override {
+	char *where; /* a share's mount, or "ram" */
+	struct fl_policy policy;
 };
 
 struct fl_cli_options {
@@ -37,12 +55,21 @@ struct fl_cli_options {
 	uint64_t ram_len;
 	uint64_t window_len; /* of each share */
 	uint32_t vcpus;
-	struct fl_policy policy;
+	enum fl_fault_mode fault_mode;
+	struct fl_policy policy; /* where nothing else was said; the shares have their own copies */
+	struct fl_policy ram_policy;
+	const char *events; /* NULL: none */
+	const char *report; /* NULL: none, or standard error when it is needed */
+	bool wait_on_stop;
 	uint32_t timeout_s; /* 0: none */
 	unsigned int verbosity;
 	bool unpatched;
 	struct fl_cli_share *shares; /* [0] is mounted at "/"; the others in an order in which they can be mounted */
 	size_t share_count;
+	struct fl_cli_window *windows;
+	size_t window_count;
+	struct fl_cli_override *overrides;
+	size_t override_count;
 	const char **env; /* NULL-terminated; NULL if there was no --env */
 	size_t env_count;
 	char *const *command; /* NULL-terminated, points into argv */

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/output.h"
 
+#include <inttypes.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define FAULT_LINE_LEN	   4352 /* a path and the numbers around it */
+#define FAULT_LINE_LEN	   4608	 /* a path and the numbers around it */
+#define FAULT_EVENT_LEN	   25600 /* a path of which each byte is escaped, and the numbers */
 #define CONSOLE_TAIL_LINES 12
 
 void fl_cli_output_init(struct fl_cli_output *output, FILE *out, bool show_console)
 {
 	*output = (struct fl_cli_output){.out = out, .show_console = show_console};
+	fl_cli_events_none(&output->events);
 	pthread_mutex_init(&output->lock, NULL);
 }
 
@@ -29,11 +33,79 @@ void fl_cli_on_log(void *arg, enum fl_log_level level, const char *text)
 	fflush(output->out);
 }
 
+bool fl_cli_line_has_room(uint64_t *busy_ns, uint64_t now_ns, uint32_t burst, uint32_t rate)
+{
+	uint64_t line_ns = UINT64_C(1000000000) / rate;
+	uint64_t from_ns = *busy_ns > now_ns ? *busy_ns : now_ns;
+
+	if (from_ns - now_ns > (burst - 1) * line_ns)
+		return false;
+	*busy_ns = from_ns + line_ns;
+	return true;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A guest can fault as often as it likes: the terminal gets some of it, the events all. */
+static bool may_print(struct fl_cli_output *output, uint64_t *left_out)
+{
+	pthread_mutex_lock(&output->lock);
+	bool room = fl_cli_line_has_room(&output->fault_lines_ns, monotonic_ns(), FL_CLI_FAULT_LINES_BURST,
+					 FL_CLI_FAULT_LINES_RATE);
+
+	*left_out = room ? output->fault_lines_left_out : 0;
+	output->fault_lines_left_out = room ? 0 : output->fault_lines_left_out + 1;
+	pthread_mutex_unlock(&output->lock);
+	return room;
+}
+
+static void print_left_out(FILE *out, uint64_t left_out)
+{
+	if (left_out)
+		fprintf(out, "faultline: %" PRIu64 " more faults are not shown here (--events FILE has them all)\n",
+			left_out);
+}
+
+void fl_cli_print_left_out(struct fl_cli_output *output)
+{
+	pthread_mutex_lock(&output->lock);
+	uint64_t left_out = output->fault_lines_left_out;
+
+	output->fault_lines_left_out = 0;
+	pthread_mutex_unlock(&output->lock);
+	print_left_out(output->out, left_out);
+}
+
+static void put_event(struct fl_cli_output *output, const struct fl_fault *fault)
+{
+	char event[FAULT_EVENT_LEN];
+	int len;
+
+	if (output->events.fd < 0)
+		return;
+	len = fl_fault_format_json(fault, event, sizeof(event));
+	/* half an object would spoil the reader's day more than none */
+	if (len > 0 && (size_t)len < sizeof(event))
+		fl_cli_events_put(&output->events, event, (size_t)len, false);
+}
+
 void fl_cli_on_fault(void *arg, const struct fl_fault *fault)
 {
 	struct fl_cli_output *output = arg;
 	char line[FAULT_LINE_LEN];
+	uint64_t left_out;
 
+	put_event(output, fault);
+	/* the one that stops the guest is the one that everybody wants to see */
+	if (!may_print(output, &left_out) && fault->outcome != FL_OUTCOME_STOPPED)
+		return;
+	print_left_out(output->out, left_out);
 	fl_fault_format(fault, line, sizeof(line));
 	fprintf(output->out, "faultline: %s\n", line);
 	fflush(output->out);

@@ -6,16 +6,23 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "faultline/faultline.h"
+#include "cli/events.h"
 
 #define FL_CLI_CONSOLE_TAIL_LEN 2048
 
+/* Lines about faults: so many at once, and so many a second from then on. */
+#define FL_CLI_FAULT_LINES_BURST 50u
+#define FL_CLI_FAULT_LINES_RATE	 10u
+
 struct fl_cli_output {
 	FILE *out;
-	bool show_console;    /* else the end of it is kept, for a guest that dies */
-	pthread_mutex_t lock; /* guards the tail: vCPU threads write, the main thread reads */
+	bool show_console; /* else the end of it is kept, for a guest that dies */
+	struct fl_cli_events events;
+	pthread_mutex_t lock; /* guards the rest: vCPU threads write, the main thread reads */
 	size_t tail_used;
 	char tail[FL_CLI_CONSOLE_TAIL_LEN];
+	uint64_t fault_lines_ns; /* CLOCK_MONOTONIC: until when the lines said so far use the rate up */
+	uint64_t fault_lines_left_out;
 };
 
 void fl_cli_output_init(struct fl_cli_output *output, FILE *out, bool show_console);
@@ -24,6 +31,15 @@ void fl_cli_output_fini(struct fl_cli_output *output);
 void fl_cli_on_log(void *output, enum fl_log_level level, const char *text);
 void fl_cli_on_fault(void *output, const struct fl_fault *fault);
 void fl_cli_on_console(void *output, const void *bytes, size_t len);
+
+/*
+ * Is there room for one more line at now_ns, of which `rate` a second are allowed after a burst? *busy_ns: 0 at
+ * first; moved on by a line that has room. PURE.
+ */
+bool fl_cli_line_has_room(uint64_t *busy_ns, uint64_t now_ns, uint32_t burst, uint32_t rate);
+
+/* Says how many faults had no line since the last one that had, if any. */
+void fl_cli_print_left_out(struct fl_cli_output *output);
 
 /* The last lines of the guest's console, indented, unless they were shown all the time. */
 void fl_cli_print_console_tail(struct fl_cli_output *output);

@@ -9,19 +9,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/diag.h"
-#include "cli/kernel.h"
+#include "cli/inspect.h"
+#include "cli/json.h"
+#include "cli/machine.h"
 #include "cli/output.h"
 
 /* How the waiting thread tells the main thread; the library's own kick is a real-time signal. */
-#define ENDED_SIGNAL SIGUSR2
+#define ENDED_SIGNAL	   SIGUSR2
+#define EVENT_LINE_LEN	   4096 /* the texts in it are below 512 bytes, each escaped to 5 at most */
+#define EVENTS_PATIENCE_MS 2000
 
 struct run {
 	const struct fl_cli_options *options;
 	struct fl_cli_output output;
 	struct fl_vm *vm;
 	pthread_t main_thread;
-	sigset_t signals; /* blocked in all threads, taken by sigtimedwait() */
+	sigset_t signals;    /* blocked in all threads, taken by sigtimedwait() */
+	int64_t deadline_ms; /* of --timeout; 0: none */
+	bool interrupted;    /* by a signal or that limit, whose handling is the default's from then on */
 	int wait_error;
 	struct fl_result result;
 };
@@ -71,89 +76,6 @@ int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_l
 	return status;
 }
 
-static int add_shares(const struct run *run, struct fl_diag *diag)
-{
-	const struct fl_cli_options *options = run->options;
-	int ret = 0;
-
-	for (size_t i = 0; ret == 0 && i < options->share_count; i++) {
-		const struct fl_cli_share *share = &options->shares[i];
-		struct fl_share_opts opts = FL_SHARE_OPTS_INIT;
-		char tag[36] = "root";
-
-		if (i > 0)
-			snprintf(tag, sizeof(tag), "share%zu", i);
-		opts.flags = share->writable ? FL_SHARE_WRITABLE : 0;
-		opts.tag = tag;
-		opts.dir = share->dir;
-		opts.mount = share->mount;
-		opts.window_len = options->window_len;
-		opts.policy = options->policy;
-		ret = fl_vm_add_share(run->vm, &opts, diag);
-	}
-	return ret;
-}
-
-static int set_command(const struct run *run, struct fl_diag *diag)
-{
-	struct fl_command command = FL_COMMAND_INIT;
-
-	command.argv = (const char *const *)run->options->command;
-	command.envp = run->options->env;
-	command.cwd = run->options->cwd;
-	command.stdin_fd = STDIN_FILENO;
-	command.stdout_fd = STDOUT_FILENO;
-	command.stderr_fd = STDERR_FILENO;
-	return fl_vm_set_command(run->vm, &command, diag);
-}
-
-/* A host that cannot run Linux would not fail but hang: its guest never gets as far as to say anything. */
-static int check_host(struct fl_diag *diag)
-{
-	struct fl_host_report report = {.size = sizeof(report)};
-	int ret = fl_host_probe(&report);
-
-	if (ret < 0 || report.use == FL_HOST_LINUX)
-		return 0; /* what is wrong then, fl_vm_new() says better */
-	if (report.use == FL_HOST_NONE)
-		return fl_cli_diag(diag, -ENODEV, "%s", report.text);
-	return fl_cli_diag(
-		diag, -ENOTSUP,
-		"/dev/kvm here cannot run Linux guests (\"faultline doctor\" says why); "
-		"in a checkout, \"scripts/box -- COMMAND\" runs this command line on an emulated host that can");
-}
-
-static int start(struct run *run, struct fl_diag *diag)
-{
-	const struct fl_cli_options *options = run->options;
-	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
-	char kernel[PATH_MAX];
-	int ret = options->kernel ? 0 : fl_cli_default_kernel(kernel, diag);
-
-	if (ret == 0)
-		ret = check_host(diag);
-	if (ret < 0)
-		return ret;
-	opts.flags = (options->unpatched ? FL_VM_NO_PVPF : 0) | (options->verbosity ? FL_VM_BOOT_MESSAGES : 0);
-	opts.ram_len = options->ram_len;
-	opts.vcpus = options->vcpus;
-	opts.kernel = options->kernel ? options->kernel : kernel;
-	opts.params = options->params;
-	opts.log = fl_cli_on_log;
-	opts.fault = fl_cli_on_fault;
-	opts.console = fl_cli_on_console;
-	opts.arg = &run->output;
-	opts.log_level = options->verbosity == 0 ? FL_LOG_WARN : options->verbosity == 1 ? FL_LOG_INFO : FL_LOG_DEBUG;
-	ret = fl_vm_new(&opts, &run->vm, diag);
-	if (ret == 0)
-		ret = add_shares(run, diag);
-	if (ret == 0)
-		ret = set_command(run, diag);
-	if (ret == 0)
-		ret = fl_vm_start(run->vm, diag);
-	return ret;
-}
-
 static void *wait_for_end(void *arg)
 {
 	struct run *run = arg;
@@ -191,11 +113,11 @@ static int next_signal(const sigset_t *signals, int64_t deadline_ms)
 /* Stops the VM on a signal or at the time limit; returns the exit status that this gives, or 0. */
 static int watch(struct run *run)
 {
-	int64_t deadline_ms = run->options->timeout_s ? now_ms() + (int64_t)run->options->timeout_s * 1000 : 0;
-	int signal_number = next_signal(&run->signals, deadline_ms);
+	int signal_number = next_signal(&run->signals, run->deadline_ms);
 
 	if (signal_number == ENDED_SIGNAL)
 		return 0;
+	run->interrupted = true;
 	fl_vm_stop(run->vm);
 	/* whoever signals again does not want to wait for that */
 	sigset_t impatient = run->signals;
@@ -231,12 +153,94 @@ static int wait_and_judge(struct run *run)
 	}
 	int status = fl_cli_exit_status(&run->result, text, sizeof(text));
 
+	fl_cli_print_left_out(&run->output);
 	if (text[0])
 		fprintf(stderr, "faultline: %s%s\n", text, text[strlen(text) - 1] == '.' ? "" : ".");
 	if (status == FL_CLI_EXIT_NO_STATUS && run->result.end != FL_END_EXITED && run->result.end != FL_END_FAULT &&
 	    !run->output.show_console)
 		fl_cli_print_console_tail(&run->output);
 	return status;
+}
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Before the start, so that it comes before the first fault. */
+static void tell_start(struct run *run)
+{
+	struct fl_vm_status vm_status = {.size = sizeof(vm_status)};
+	struct fl_cli_start_event event = {
+		.time_ns = realtime_ns(),
+		.pid = (uint32_t)getpid(),
+		.name = FL_CLI_VM_NAME,
+		.vcpus = run->options->vcpus,
+		.ram_len = run->options->ram_len,
+		.status = &vm_status,
+	};
+	char line[EVENT_LINE_LEN];
+
+	if (fl_vm_get_status(run->vm, &vm_status) < 0)
+		return;
+	int len = fl_cli_json_start(&event, line, sizeof(line));
+
+	fl_cli_events_put(&run->output.events, line, (size_t)len, false);
+}
+
+static void tell_end(struct run *run, int status, const char *text)
+{
+	struct fl_counters counters = {.size = sizeof(counters)};
+	struct fl_cli_end_event event = {
+		.time_ns = realtime_ns(),
+		.end = run->result.end,
+		.code = run->result.code,
+		.status = status,
+		.text = text,
+		.counters = &counters,
+		.lost_events = fl_cli_events_lost(&run->output.events),
+	};
+	char line[EVENT_LINE_LEN];
+
+	/* a VM that never started has counted nothing */
+	if (!run->vm || fl_vm_get_counters(run->vm, NULL, &counters) < 0)
+		counters = (struct fl_counters){.size = sizeof(counters)};
+	int len = fl_cli_json_end(&event, line, sizeof(line));
+
+	fl_cli_events_put(&run->output.events, line, (size_t)len, true);
+}
+
+/* What is left when the guest has ended: the end's event, the report, and perhaps somebody who wants to look. */
+static void finish(struct run *run, int status)
+{
+	bool wait = run->options->wait_on_stop && run->result.end == FL_END_FAULT && !run->interrupted;
+	sigset_t enders = run->signals;
+
+	tell_end(run, status, run->result.text);
+	if (run->options->report || wait)
+		(void)fl_cli_write_report(run->vm, run->options->report);
+	if (!wait)
+		return;
+	fl_cli_invite_inspection(run->options->report);
+	sigdelset(&enders, ENDED_SIGNAL);
+	(void)next_signal(&enders, run->deadline_ms);
+}
+
+static int start(struct run *run, struct fl_diag *diag)
+{
+	int ret = 0;
+
+	if (run->options->events)
+		ret = fl_cli_events_open(&run->output.events, run->options->events, stderr, diag);
+	if (ret == 0)
+		ret = fl_cli_make_vm(run->options, &run->output, &run->vm, diag);
+	if (ret < 0)
+		return ret;
+	tell_start(run);
+	return fl_vm_start(run->vm, diag);
 }
 
 static void take_signals(struct run *run)
@@ -260,13 +264,18 @@ int fl_cli_run(const struct fl_cli_options *options)
 
 	fl_cli_output_init(&run.output, stderr, options->verbosity > 0);
 	take_signals(&run);
+	run.deadline_ms = options->timeout_s ? now_ms() + (int64_t)options->timeout_s * 1000 : 0;
 	if (start(&run, &diag) < 0) {
 		fprintf(stderr, "faultline: %s\n", diag.text);
 		status = FL_CLI_EXIT_SETUP;
+		run.result.end = FL_END_ERROR;
+		tell_end(&run, status, diag.text);
 	} else {
 		status = wait_and_judge(&run);
+		finish(&run, status);
 	}
 	fl_vm_free(run.vm);
+	fl_cli_events_close(&run.output.events, EVENTS_PATIENCE_MS);
 	fl_cli_output_fini(&run.output);
 	return status;
 }

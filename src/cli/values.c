@@ -66,12 +66,40 @@ int fl_cli_parse_number(const char *option, const char *text, uint32_t min, uint
 	return 0;
 }
 
+int fl_cli_parse_address(const char *option, const char *text, uint64_t *address, struct fl_diag *diag)
+{
+	char *end;
+
+	if (strncmp(text, "0x", 2) != 0)
+		return fl_cli_parse_size(option, text, address, diag);
+	errno = 0;
+	*address = strtoull(text + 2, &end, 16);
+	if (!isxdigit((unsigned char)text[2]) || *end || errno)
+		return fl_cli_diag(diag, -EINVAL, "%s wants an address like 0x180000000 or 6G, not \"%s\".", option,
+				   text);
+	return 0;
+}
+
+int fl_cli_parse_fault_mode(const char *option, const char *text, enum fl_fault_mode *mode, struct fl_diag *diag)
+{
+	static const enum fl_fault_mode modes[] = {FL_FAULT_MODE_AUTO, FL_FAULT_MODE_STRICT, FL_FAULT_MODE_WATCH};
+	static const char *const names[] = {"auto", "strict", "watch"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*mode = modes[i];
+			return 0;
+		}
+	}
+	return fl_cli_diag(diag, -EINVAL, "%s is auto, strict or watch, not \"%s\".", option, text);
+}
+
 static int parse_action(const char *word, size_t len, enum fl_action *action)
 {
 	static const struct {
 		const char *name;
 		enum fl_action action;
-	} names[] = {{"reflect", FL_ACTION_REFLECT}, {"stop", FL_ACTION_STOP}};
+	} names[] = {{"reflect", FL_ACTION_REFLECT}, {"substitute", FL_ACTION_SUBSTITUTE}, {"stop", FL_ACTION_STOP}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strlen(names[i].name) == len && memcmp(names[i].name, word, len) == 0) {
@@ -94,8 +122,9 @@ int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *
 			return fl_cli_diag(diag, -EINVAL, "%s takes at most %d actions, and \"%s\" has more.", option,
 					   FL_POLICY_MAX, text);
 		if (parse_action(word, len, &parsed.action[count++]) < 0)
-			return fl_cli_diag(diag, -EINVAL, "%s knows the actions reflect and stop, not \"%.*s\".",
-					   option, (int)len, word);
+			return fl_cli_diag(diag, -EINVAL,
+					   "%s knows the actions reflect, substitute and stop, not \"%.*s\".", option,
+					   (int)len, word);
 		if (!word[len])
 			break;
 	}
@@ -205,6 +234,36 @@ int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share
 	else
 		*share = parsed;
 	return ret;
+}
+
+int fl_cli_parse_override(const char *option, const char *text, struct fl_cli_override *override, struct fl_diag *diag)
+{
+	const char *equals = strchr(text, '=');
+	struct fl_cli_override parsed = {0};
+	int ret = fl_cli_parse_policy(option, equals ? equals + 1 : text, &parsed.policy, diag);
+
+	if (ret == 0 && equals && text[0] == '/')
+		ret = normalize_mount(text, (size_t)(equals - text), &parsed.where);
+	else if (ret == 0 && equals && strncmp(text, "ram=", 4) == 0)
+		ret = (parsed.where = strdup("ram")) ? 0 : -ENOMEM;
+	else if (ret == 0 && equals)
+		return fl_cli_diag(diag, -EINVAL, "%s wants a GUESTPATH or \"ram\" before the \"=\", not \"%.*s\".",
+				   option, (int)(equals - text), text);
+	else if (ret < 0)
+		return ret;
+	if (ret == -ENOMEM)
+		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	if (ret < 0)
+		return fl_cli_diag(diag, -EINVAL, "%s: the path in the guest must not contain \"..\": \"%s\".", option,
+				   text);
+	*override = parsed;
+	return 0;
+}
+
+void fl_cli_override_fini(struct fl_cli_override *override)
+{
+	free(override->where);
+	*override = (struct fl_cli_override){0};
 }
 
 void fl_cli_share_fini(struct fl_cli_share *share)

@@ -13,7 +13,14 @@ FL_CHECKED int fl_cli_parse_size(const char *option, const char *text, uint64_t 
 FL_CHECKED int fl_cli_parse_number(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number,
 				   struct fl_diag *diag);
 
-/* "reflect,stop" */
+/* "0x180000000", "6G": as a size, or hexadecimal */
+FL_CHECKED int fl_cli_parse_address(const char *option, const char *text, uint64_t *address, struct fl_diag *diag);
+
+/* "auto", "strict", "watch" */
+FL_CHECKED int fl_cli_parse_fault_mode(const char *option, const char *text, enum fl_fault_mode *mode,
+				       struct fl_diag *diag);
+
+/* "reflect,substitute,stop" */
 FL_CHECKED int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *policy,
 				   struct fl_diag *diag);
 
@@ -25,6 +32,16 @@ FL_CHECKED int fl_cli_parse_root(const char *option, const char *text, struct fl
 FL_CHECKED int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share *share,
 				  struct fl_diag *diag);
 
+/* "WHERE=reflect,stop" with a GUESTPATH or "ram"; where stays NULL if the text has no "WHERE=" */
+FL_CHECKED int fl_cli_parse_override(const char *option, const char *text, struct fl_cli_override *override,
+				     struct fl_diag *diag);
+
+/* "FILE@ADDRESS" or "memfd:SIZE@ADDRESS", then ",ro", ",size=SIZE" and last ",on-fault=LIST" */
+FL_CHECKED int fl_cli_parse_window(const char *option, const char *text, struct fl_cli_window *window,
+				   struct fl_diag *diag);
+
+void fl_cli_override_fini(struct fl_cli_override *override);
+void fl_cli_window_fini(struct fl_cli_window *window);
 void fl_cli_share_fini(struct fl_cli_share *share);
 
 #endif

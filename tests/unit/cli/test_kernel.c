@@ -62,19 +62,25 @@ static void the_places_are_tried_in_turn(void **state)
 	const struct place *place = *state;
 	struct fl_cli_kernel_places places = {.program = place->program, .system_dir = place->system_dir};
 	char path[PATH_MAX];
+	bool patched = true;
 	struct fl_diag diag = {0};
 
-	assert_int_equal(fl_cli_find_kernel(&places, path, &diag), -ENOENT);
+	assert_int_equal(fl_cli_find_kernel(&places, path, &patched, &diag), -ENOENT);
+	assert_false(patched);
 	assert_non_null(strstr(diag.text, "--kernel"));
 	touch(place->system);
-	assert_int_equal(fl_cli_find_kernel(&places, path, &diag), 0);
+	assert_int_equal(fl_cli_find_kernel(&places, path, &patched, &diag), 0);
 	assert_string_equal(path, place->system);
+	assert_true(patched);
 	touch(place->beside);
-	assert_int_equal(fl_cli_find_kernel(&places, path, &diag), 0);
+	assert_int_equal(fl_cli_find_kernel(&places, path, &patched, &diag), 0);
 	assert_string_equal(path, place->beside);
+	assert_true(patched);
 	places.from_env = "/etc/passwd";
-	assert_int_equal(fl_cli_find_kernel(&places, path, &diag), 0);
+	assert_int_equal(fl_cli_find_kernel(&places, path, &patched, &diag), 0);
 	assert_string_equal(path, "/etc/passwd");
+	/* of somebody's own kernel nothing is known */
+	assert_false(patched);
 }
 
 static void a_wrong_variable_is_not_passed_over(void **state)
@@ -82,13 +88,14 @@ static void a_wrong_variable_is_not_passed_over(void **state)
 	const struct place *place = *state;
 	struct fl_cli_kernel_places places = {.from_env = "/no/such/kernel", .system_dir = place->system_dir};
 	char path[PATH_MAX];
+	bool patched = true;
 	struct fl_diag diag = {0};
 
 	touch(place->system);
-	assert_int_equal(fl_cli_find_kernel(&places, path, &diag), -ENOENT);
+	assert_int_equal(fl_cli_find_kernel(&places, path, &patched, &diag), -ENOENT);
 	assert_non_null(strstr(diag.text, "/no/such/kernel"));
 	places.from_env = "";
-	assert_int_equal(fl_cli_find_kernel(&places, path, &diag), 0);
+	assert_int_equal(fl_cli_find_kernel(&places, path, &patched, &diag), 0);
 }
 
 static const struct CMUnitTest tests[] = {

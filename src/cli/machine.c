@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/machine.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "cli/diag.h"
+#include "cli/kernel.h"
+#include "cli/window.h"
+
+static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, struct fl_diag *diag)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < options->share_count; i++) {
+		const struct fl_cli_share *share = &options->shares[i];
+		struct fl_share_opts opts = FL_SHARE_OPTS_INIT;
+		char tag[36] = "root";
+
+		if (i > 0)
+			snprintf(tag, sizeof(tag), "share%zu", i);
+		opts.flags = share->writable ? FL_SHARE_WRITABLE : 0;
+		opts.tag = tag;
+		opts.dir = share->dir;
+		opts.mount = share->mount;
+		opts.window_len = options->window_len;
+		opts.policy = share->policy;
+		ret = fl_vm_add_share(vm, &opts, diag);
+	}
+	return ret;
+}
+
+static int add_windows(const struct fl_cli_options *options, struct fl_vm *vm, struct fl_diag *diag)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < options->window_count; i++) {
+		const struct fl_cli_window *window = &options->windows[i];
+		struct fl_window_opts opts = FL_WINDOW_OPTS_INIT;
+		char name[32];
+
+		snprintf(name, sizeof(name), "window%zu", i);
+		opts.flags = window->read_only ? FL_WINDOW_READ_ONLY : 0;
+		opts.name = name;
+		opts.gpa = window->gpa;
+		opts.policy = window->policy;
+		opts.fd = fl_cli_open_window(window, &opts.len, diag);
+		if (opts.fd < 0)
+			return opts.fd;
+		ret = fl_vm_add_window(vm, &opts, diag);
+		close(opts.fd);
+	}
+	return ret;
+}
+
+static int set_command(const struct fl_cli_options *options, struct fl_vm *vm, struct fl_diag *diag)
+{
+	struct fl_command command = FL_COMMAND_INIT;
+
+	command.argv = (const char *const *)options->command;
+	command.envp = options->env;
+	command.cwd = options->cwd;
+	command.stdin_fd = STDIN_FILENO;
+	command.stdout_fd = STDOUT_FILENO;
+	command.stderr_fd = STDERR_FILENO;
+	return fl_vm_set_command(vm, &command, diag);
+}
+
+/* A host that cannot run Linux would not fail but hang: its guest never gets as far as to say anything. */
+static int check_host(struct fl_diag *diag)
+{
+	struct fl_host_report report = {.size = sizeof(report)};
+	int ret = fl_host_probe(&report);
+
+	if (ret < 0 || report.use == FL_HOST_LINUX)
+		return 0; /* what is wrong then, fl_vm_new() says better */
+	if (report.use == FL_HOST_NONE)
+		return fl_cli_diag(diag, -ENODEV, "%s", report.text);
+	return fl_cli_diag(
+		diag, -ENOTSUP,
+		"/dev/kvm here cannot run Linux guests (\"faultline doctor\" says why); "
+		"in a checkout, \"scripts/box -- COMMAND\" runs this command line on an emulated host that can");
+}
+
+static uint32_t vm_flags(const struct fl_cli_options *options, bool patched)
+{
+	return (options->unpatched ? FL_VM_NO_PVPF : 0) | (options->verbosity ? FL_VM_BOOT_MESSAGES : 0) |
+	       (patched && !options->unpatched ? FL_VM_IDLES_POLITELY : 0);
+}
+
+int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *output, struct fl_vm **vm,
+		   struct fl_diag *diag)
+{
+	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
+	char kernel[PATH_MAX];
+	bool patched = false;
+	int ret = options->kernel ? 0 : fl_cli_default_kernel(kernel, &patched, diag);
+
+	if (ret == 0)
+		ret = check_host(diag);
+	if (ret < 0)
+		return ret;
+	opts.flags = vm_flags(options, patched);
+	opts.name = FL_CLI_VM_NAME;
+	opts.ram_len = options->ram_len;
+	opts.vcpus = options->vcpus;
+	opts.kernel = options->kernel ? options->kernel : kernel;
+	opts.params = options->params;
+	opts.log = fl_cli_on_log;
+	opts.fault = fl_cli_on_fault;
+	opts.console = fl_cli_on_console;
+	opts.arg = output;
+	opts.log_level = options->verbosity == 0 ? FL_LOG_WARN : options->verbosity == 1 ? FL_LOG_INFO : FL_LOG_DEBUG;
+	opts.fault_mode = options->fault_mode;
+	opts.ram_policy = options->ram_policy;
+	ret = fl_vm_new(&opts, vm, diag);
+	if (ret == 0)
+		ret = add_windows(options, *vm, diag);
+	if (ret == 0)
+		ret = add_shares(options, *vm, diag);
+	return ret == 0 ? set_command(options, *vm, diag) : ret;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FL_CLI_MACHINE_H
+#define FL_CLI_MACHINE_H
+
+#include "cli/options.h"
+#include "cli/output.h"
+
+#define FL_CLI_VM_NAME "vm"
+
+/* Makes the VM that the options describe, ready to be started. On failure *vm is NULL or to be freed. */
+FL_CHECKED int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *output, struct fl_vm **vm,
+			      struct fl_diag *diag);
+
+#endif

@@ -174,6 +174,8 @@ int fl_vm_start(struct fl_vm *vm, struct fl_diag *diag)
 	if (!ret)
 		ret = make_vcpus(vm, &entry, diag);
 	if (!ret)
+		ret = fl_vm_watchdog_init(vm, diag);
+	if (!ret)
 		ret = fl_vm_devices_start(vm, diag);
 	for (unsigned int i = 0; !ret && i < vm->config.opts.vcpus; i++)
 		ret = fl_vcpu_start(vm->vcpus[i], diag);

@@ -138,6 +138,7 @@ FL_CHECKED_RESULT int fl_vm_make_window(struct fl_vm *vm, const struct fl_window
 /* watching.c: makes the KVM VM in the mode that is right; inotify for the windows; the watchdog over the vCPUs. */
 FL_CHECKED_RESULT int fl_vm_mode_init(struct fl_vm *vm, struct fl_diag *diag);
 FL_CHECKED_RESULT int fl_vm_watch_init(struct fl_vm *vm, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_vm_watchdog_init(struct fl_vm *vm, struct fl_diag *diag); /* before the vCPUs start */
 FL_CHECKED_RESULT int fl_vm_watchdog_start(struct fl_vm *vm, struct fl_diag *diag);
 void fl_vm_watchdog_stop(struct fl_vm *vm); /* before the vCPUs; idempotent */
 void fl_vm_watch_stop(struct fl_vm *vm);    /* after all that maps; idempotent */

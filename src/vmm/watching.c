@@ -74,14 +74,16 @@ int fl_vm_watch_init(struct fl_vm *vm, struct fl_diag *diag)
 	return 0;
 }
 
-int fl_vm_watchdog_start(struct fl_vm *vm, struct fl_diag *diag)
+int fl_vm_watchdog_init(struct fl_vm *vm, struct fl_diag *diag)
 {
-	int ret;
-
 	if (vm->mode.mode != FL_FAULT_MODE_WATCH)
 		return 0;
-	ret = fl_watchdog_new(vm->vcpus, vm->config.opts.vcpus, 0, &vm->log, &vm->watchdog, diag);
-	return ret ? ret : fl_watchdog_start(vm->watchdog, diag);
+	return fl_watchdog_new(vm->vcpus, vm->config.opts.vcpus, 0, &vm->log, &vm->watchdog, diag);
+}
+
+int fl_vm_watchdog_start(struct fl_vm *vm, struct fl_diag *diag)
+{
+	return vm->watchdog ? fl_watchdog_start(vm->watchdog, diag) : 0;
 }
 
 void fl_vm_watchdog_stop(struct fl_vm *vm)

@@ -114,7 +114,8 @@ int fl_cli_doctor(FILE *out)
 	fprintf(out, "Linux guests   %s\n", use_text(report.use));
 	if (report.use != FL_HOST_NONE) {
 		fprintf(out, "lost pages     %s\n", lost_pages_text(&report));
-		fprintf(out, "seen as        %s\n", report.shapes[0] ? report.shapes : "nothing");
+		if (report.shapes[0])
+			fprintf(out, "seen as        %s\n", report.shapes);
 		print_modes(out);
 	}
 	print_limits(out);

@@ -8,7 +8,7 @@
 
 #include "cli/options.h"
 
-#define ARGV_MAX 24
+#define ARGV_MAX 32
 
 struct line {
 	struct fl_cli_options options;
@@ -62,6 +62,13 @@ static void a_command_alone_gets_the_defaults(void **state)
 	assert_int_equal(line.options.vcpus, 1);
 	assert_int_equal(line.options.policy.action[0], FL_ACTION_REFLECT);
 	assert_int_equal(line.options.policy.action[1], FL_ACTION_STOP);
+	assert_int_equal(line.options.ram_policy.action[0], FL_ACTION_STOP);
+	assert_int_equal(line.options.shares[0].policy.action[0], FL_ACTION_REFLECT);
+	assert_int_equal(line.options.fault_mode, FL_FAULT_MODE_AUTO);
+	assert_int_equal(line.options.window_count, 0);
+	assert_null(line.options.events);
+	assert_null(line.options.report);
+	assert_false(line.options.wait_on_stop);
 	assert_int_equal(line.options.timeout_s, 0);
 	assert_false(line.options.unpatched);
 	assert_null(line.options.env);
@@ -318,6 +325,101 @@ static void env_wants_a_name(void **state)
 	forget(&line);
 }
 
+static void fault_options_reach_their_places(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--fault-mode", "watch", "--on-stop=wait", "--report", "/r", "--events", "fd:5", "--window",
+	      "memfd:2M@8G,ro", "--window", "/etc/a@b@0x200000000,size=4M,on-fault=substitute,stop", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.fault_mode, FL_FAULT_MODE_WATCH);
+	assert_true(line.options.wait_on_stop);
+	assert_string_equal(line.options.report, "/r");
+	assert_string_equal(line.options.events, "fd:5");
+	assert_int_equal(line.options.window_count, 2);
+	assert_null(line.options.windows[0].file);
+	assert_int_equal(line.options.windows[0].memory_len, 2097152);
+	assert_int_equal(line.options.windows[0].gpa, 8589934592);
+	assert_true(line.options.windows[0].read_only);
+	assert_int_equal(line.options.windows[0].policy.action[0], FL_ACTION_REFLECT);
+	assert_string_equal(line.options.windows[1].file, "/etc/a@b");
+	assert_int_equal(line.options.windows[1].gpa, 8589934592);
+	assert_int_equal(line.options.windows[1].len, 4194304);
+	assert_false(line.options.windows[1].read_only);
+	assert_int_equal(line.options.windows[1].policy.action[0], FL_ACTION_SUBSTITUTE);
+	assert_int_equal(line.options.windows[1].policy.action[1], FL_ACTION_STOP);
+	forget(&line);
+	PARSE(&line, "run", "--fault-mode", "lazy", "--", "ls");
+	assert_refused(&line, "auto, strict or watch");
+	PARSE(&line, "run", "--on-stop", "debug", "--", "ls");
+	assert_refused(&line, "exit or wait");
+}
+
+static void one_place_can_have_a_policy_of_its_own(void **state)
+{
+	struct line line;
+
+	(void)state;
+	/* what is said for all does not undo it, wherever it stands */
+	PARSE(&line, "run", "--on-fault", "/b//=stop", "--rodir", "/a=/usr", "--rodir", "/b=/usr", "--on-fault",
+	      "substitute", "--on-fault", "ram=substitute,stop", "--on-fault", "/=reflect,substitute,stop", "--window",
+	      "memfd:1M@6G", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.shares[0].mount, "/");
+	assert_int_equal(line.options.shares[0].policy.action[0], FL_ACTION_REFLECT);
+	assert_int_equal(line.options.shares[0].policy.action[1], FL_ACTION_SUBSTITUTE);
+	assert_string_equal(line.options.shares[1].mount, "/a");
+	assert_int_equal(line.options.shares[1].policy.action[0], FL_ACTION_SUBSTITUTE);
+	assert_string_equal(line.options.shares[2].mount, "/b");
+	assert_int_equal(line.options.shares[2].policy.action[0], FL_ACTION_STOP);
+	assert_int_equal(line.options.windows[0].policy.action[0], FL_ACTION_SUBSTITUTE);
+	assert_int_equal(line.options.ram_policy.action[0], FL_ACTION_SUBSTITUTE);
+	forget(&line);
+	/* memory is not meant by what is said for all: zeros in it are for those who asked for them */
+	PARSE(&line, "run", "--on-fault", "substitute", "--", "ls");
+	assert_int_equal(line.options.ram_policy.action[0], FL_ACTION_STOP);
+	forget(&line);
+	PARSE(&line, "run", "--on-fault", "/c=stop", "--", "ls");
+	assert_refused(&line, "shared at /c");
+	PARSE(&line, "run", "--on-fault", "data=stop", "--", "ls");
+	assert_refused(&line, "GUESTPATH");
+	PARSE(&line, "run", "--on-fault", "/a/../b=stop", "--", "ls");
+	assert_refused(&line, "\"..\"");
+	PARSE(&line, "run", "--on-fault", "/=", "--", "ls");
+	assert_refused(&line, "reflect, substitute and stop");
+	PARSE(&line, "run", "--on-fault", "ask", "--", "ls");
+	assert_refused(&line, "reflect, substitute and stop");
+}
+
+static void wrong_windows_are_explained(void **state)
+{
+	static const char *const cases[][2] = {
+		{"/etc/passwd", "FILE@ADDRESS"},
+		{"@8G", "FILE@ADDRESS"},
+		{"/f@", "size"},
+		{"/f@8G,", "ro, size=SIZE"},
+		{"/f@8G,rw", "\"rw\""},
+		{"/f@0x", "0x180000000"},
+		{"/f@0xg", "0x180000000"},
+		{"/f@0x1ffffffffffffffff", "0x180000000"},
+		{"/f@0x180001000", "multiple of 2M"},
+		{"/f@8G,size=3M", "multiple of 2M"},
+		{"/f@8G,size=0", "multiple of 2M"},
+		{"/f@8G,on-fault=stop,ro", "not \"ro\""},
+		{"memfd:@8G", "size"},
+		{"memfd:0@8G", "not possible"},
+		{"memfd:16777215T@8G", "not possible"},
+	};
+	struct line line;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		PARSE(&line, "run", "--window", "memfd:2M@8G", "--window", cases[i][0], "--", "ls");
+		assert_refused(&line, cases[i][1]);
+	}
+}
+
 /* Whatever --help shows is understood: each "--name" in it, with a value where it shows one. */
 static void help_shows_options_that_exist(void **state)
 {
@@ -344,7 +446,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 16);
+	assert_int_equal(seen, 21);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -362,6 +464,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(outer_shares_come_before_those_inside_them),
 	cmocka_unit_test(sizes_have_limits),
 	cmocka_unit_test(env_wants_a_name),
+	cmocka_unit_test(fault_options_reach_their_places),
+	cmocka_unit_test(one_place_can_have_a_policy_of_its_own),
+	cmocka_unit_test(wrong_windows_are_explained),
 	cmocka_unit_test(help_shows_options_that_exist),
 };
 FL_TEST_MAIN(10, tests)

@@ -137,6 +137,69 @@ static void one_huge_write_keeps_its_end(void **state)
 	fl_cli_output_fini(&output);
 }
 
+#define SECOND UINT64_C(1000000000)
+
+static unsigned int lines_at(uint64_t *busy_ns, uint64_t now_ns)
+{
+	unsigned int lines = 0;
+
+	while (lines < 1000 && fl_cli_line_has_room(busy_ns, now_ns, 50, 10))
+		lines++;
+	return lines;
+}
+
+static void lines_come_in_a_burst_and_then_at_a_rate(void **state)
+{
+	uint64_t busy_ns = 0;
+
+	(void)state;
+	assert_int_equal(lines_at(&busy_ns, 1000 * SECOND), 50);
+	assert_int_equal(lines_at(&busy_ns, 1000 * SECOND + SECOND / 20), 0);
+	assert_int_equal(lines_at(&busy_ns, 1001 * SECOND), 10);
+	assert_int_equal(lines_at(&busy_ns, 1003 * SECOND), 20);
+	/* silence is saved up, but not for ever */
+	assert_int_equal(lines_at(&busy_ns, 5000 * SECOND), 50);
+}
+
+static char *faults_shown(unsigned int count, enum fl_outcome last)
+{
+	struct fl_cli_output output;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	fl_cli_output_init(&output, out, false);
+	for (unsigned int id = 1; id <= count; id++) {
+		struct fl_fault fault = {.size = sizeof(fault), .id = id, .cause = FL_CAUSE_TRUNCATED};
+
+		fault.outcome = id == count ? last : FL_OUTCOME_RECORD;
+		fl_cli_on_fault(&output, &fault);
+	}
+	fl_cli_print_left_out(&output);
+	fclose(out);
+	fl_cli_output_fini(&output);
+	return text;
+}
+
+/* However long the machine takes for these: at 10 a second it would have to be 45 s. */
+static void a_flood_of_faults_is_cut_and_counted(void **state)
+{
+	char *text = faults_shown(500, FL_OUTCOME_RECORD);
+
+	(void)state;
+	assert_non_null(strstr(text, "faultline: fault 50: "));
+	assert_null(strstr(text, "faultline: fault 499: "));
+	assert_non_null(strstr(text, " more faults are not shown here"));
+	free(text);
+	/* but never the one that explains why everything ended */
+	text = faults_shown(500, FL_OUTCOME_STOPPED);
+	assert_non_null(strstr(text, "faultline: fault 500: "));
+	free(text);
+	text = faults_shown(50, FL_OUTCOME_RECORD);
+	assert_null(strstr(text, "not shown"));
+	free(text);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_commands_status_is_the_launchers),
 	cmocka_unit_test(a_command_that_cannot_run_is_told_as_a_shell_does),
@@ -145,5 +208,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_end_of_a_console_is_kept),
 	cmocka_unit_test(a_silent_console_says_nothing),
 	cmocka_unit_test(one_huge_write_keeps_its_end),
+	cmocka_unit_test(lines_come_in_a_burst_and_then_at_a_rate),
+	cmocka_unit_test(a_flood_of_faults_is_cut_and_counted),
 };
 FL_TEST_MAIN(10, tests)

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of events: what they look like, that they arrive whole, and that nothing about them holds anybody up. */
+#include "tests/lib/fl_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli/events.h"
+#include "cli/json.h"
+
+static void a_start_is_one_object(void **state)
+{
+	struct fl_vm_status status = {.mode = FL_FAULT_MODE_WATCH, .mode_why = "a \"reason\"\n\\ \xc3\xa4"};
+	struct fl_cli_start_event event = {.time_ns = UINT64_C(1772366400250000000),
+					   .pid = 77,
+					   .name = "vm",
+					   .vcpus = 2,
+					   .ram_len = UINT64_C(1) << 30,
+					   .status = &status};
+	/* docs/events.md: a control and what is beyond ASCII is \ooo in the decoded string, a backslash is doubled */
+	static const char expected[] =
+		"{\"event\":\"start\",\"time\":\"2026-03-01T12:00:00.250000000Z\",\"version\":\"" FL_VERSION
+		"\",\"pid\":77,\"name\":\"vm\",\"vcpus\":2,\"memory\":1073741824,\"mode\":\"watch\","
+		"\"why\":\"a \\\"reason\\\"\\\\012\\\\\\\\ \\\\303\\\\244\"}";
+	char line[4096], tiny[8];
+
+	(void)state;
+	assert_int_equal(fl_cli_json_start(&event, line, sizeof(line)), strlen(expected));
+	assert_string_equal(line, expected);
+	assert_int_equal(fl_cli_json_start(&event, tiny, sizeof(tiny)), strlen(expected));
+	assert_string_equal(tiny, "{\"event");
+	assert_int_equal(fl_cli_json_start(&event, NULL, 0), strlen(expected));
+}
+
+static void an_end_has_all_counters(void **state)
+{
+	struct fl_counters counters = {.faults = (UINT64_C(1) << 53) + 1,
+				       .outcome = {1, 2, 3, 4, 5},
+				       .cause = {10, 11, 12, 13, 14, 15, 16, 17}};
+	struct fl_cli_end_event event = {.time_ns = 0,
+					 .end = FL_END_NOT_RUN,
+					 .code = 127,
+					 .status = 127,
+					 .text = "",
+					 .counters = &counters,
+					 .lost_events = 6};
+	static const char expected[] =
+		"{\"event\":\"end\",\"time\":\"1970-01-01T00:00:00.000000000Z\",\"end\":\"not-run\",\"code\":127,"
+		"\"status\":127,\"text\":\"\",\"faults\":\"9007199254740993\",\"outcomes\":{\"retried\":1,"
+		"\"record\":2,\"plain\":3,\"stopped\":4,\"substituted\":5},\"causes\":{\"none\":10,\"truncated\":11,"
+		"\"no-space\":12,\"io-error\":13,\"memory-failure\":14,\"unmapped\":15,\"not-permitted\":16,"
+		"\"unknown\":17},\"lost_events\":6}";
+	char line[4096];
+
+	(void)state;
+	assert_int_equal(fl_cli_json_end(&event, line, sizeof(line)), strlen(expected));
+	assert_string_equal(line, expected);
+}
+
+struct rig {
+	struct fl_cli_events events;
+	char *complaints;
+	size_t complaints_len;
+	FILE *err;
+};
+
+static void open_events(struct rig *rig, const char *where)
+{
+	struct fl_diag diag = {0};
+
+	rig->err = open_memstream(&rig->complaints, &rig->complaints_len);
+	assert_non_null(rig->err);
+	assert_int_equal(fl_cli_events_open(&rig->events, where, rig->err, &diag), 0);
+}
+
+static void close_events(struct rig *rig, int patience_ms)
+{
+	fl_cli_events_close(&rig->events, patience_ms);
+	fclose(rig->err);
+}
+
+static void put_numbered(struct rig *rig, unsigned int from, unsigned int to, size_t pad)
+{
+	char line[9000];
+
+	memset(line, 'x', sizeof(line));
+	for (unsigned int i = from; i < to; i++) {
+		int len = snprintf(line, sizeof(line), "%08u", i);
+
+		line[len] = ' ';
+		fl_cli_events_put(&rig->events, line, (size_t)len + pad, false);
+	}
+}
+
+#define THREADS	   4
+#define PER_THREAD 2000
+
+struct putter {
+	struct rig *rig;
+	unsigned int from;
+};
+
+static void *put_many(void *arg)
+{
+	struct putter *putter = arg;
+
+	put_numbered(putter->rig, putter->from, putter->from + PER_THREAD, putter->from % 512);
+	return NULL;
+}
+
+static void lines_from_many_threads_arrive_whole_and_in_order(void **state)
+{
+	char path[] = "/tmp/fl-events.XXXXXX", line[1024];
+	unsigned int seen = 0, next[THREADS] = {0};
+	struct putter putters[THREADS];
+	pthread_t threads[THREADS];
+	struct rig rig;
+
+	(void)state;
+	close(mkstemp(path));
+	open_events(&rig, path);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		putters[i] = (struct putter){&rig, i * 10000};
+		assert_int_equal(pthread_create(&threads[i], NULL, put_many, &putters[i]), 0);
+	}
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(fl_cli_events_lost(&rig.events), 0);
+	close_events(&rig, 10000);
+	FILE *in = fopen(path, "re");
+
+	for (; fgets(line, sizeof(line), in); seen++) {
+		unsigned int number = (unsigned int)atoi(line), thread = number / 10000;
+
+		assert_in_range(thread, 0, THREADS - 1);
+		assert_int_equal(number % 10000, next[thread]++);
+		assert_int_equal(strlen(line), 8 + thread * 10000 % 512 + 1);
+	}
+	fclose(in);
+	unlink(path);
+	assert_int_equal(seen, THREADS * PER_THREAD);
+	assert_string_equal(rig.complaints, "");
+	free(rig.complaints);
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* A pipe holds 64 KiB: what does not fit waits, then is lost, and nobody is held up by it. */
+static void a_reader_that_does_not_read_loses_lines_and_nothing_else(void **state)
+{
+	char where[32];
+	struct rig rig;
+	int pipe_fds[2];
+	double began;
+
+	(void)state;
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	snprintf(where, sizeof(where), "fd:%d", pipe_fds[1]);
+	open_events(&rig, where);
+	began = now_s();
+	put_numbered(&rig, 0, 3000, 8000); /* 24 MB */
+	assert_true(fl_cli_events_lost(&rig.events) > 2000);
+	assert_true(fl_cli_events_lost(&rig.events) < 3000);
+	fl_cli_events_put(&rig.events, "last", 4, true);
+	close_events(&rig, 200);
+	assert_true(now_s() - began < 10);
+	assert_non_null(strstr(rig.complaints, "nobody reads them"));
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	free(rig.complaints);
+}
+
+static void a_reader_that_goes_away_is_reported_once(void **state)
+{
+	char where[32];
+	struct rig rig;
+	int pipe_fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	snprintf(where, sizeof(where), "fd:%d", pipe_fds[1]);
+	open_events(&rig, where);
+	close(pipe_fds[1]);
+	close(pipe_fds[0]);
+	for (unsigned int i = 0; i < 50; i++) {
+		put_numbered(&rig, i, i + 1, 10);
+		usleep(1000);
+	}
+	close_events(&rig, 5000);
+	const char *first = strstr(rig.complaints, "cannot be written");
+
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "cannot be written"));
+	assert_non_null(strstr(rig.complaints, strerror(EPIPE)));
+	free(rig.complaints);
+}
+
+static void a_full_disk_is_reported(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_events(&rig, "/dev/full");
+	put_numbered(&rig, 0, 3, 10);
+	close_events(&rig, 5000);
+	assert_non_null(strstr(rig.complaints, strerror(ENOSPC)));
+	free(rig.complaints);
+}
+
+static void expect_refused(const char *where, int error, const char *word)
+{
+	struct fl_cli_events events;
+	struct fl_diag diag = {0};
+
+	assert_int_equal(fl_cli_events_open(&events, where, stderr, &diag), error);
+	assert_non_null(strstr(diag.text, word));
+	fl_cli_events_put(&events, "x", 1, true); /* as with none */
+	fl_cli_events_close(&events, 0);
+}
+
+static void places_that_cannot_be_are_refused(void **state)
+{
+	char where[32];
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	expect_refused("/no/such/dir/events", -ENOENT, "/no/such/dir/events");
+	expect_refused("fd:", -EINVAL, "number");
+	expect_refused("fd:-1", -EINVAL, "number");
+	expect_refused("fd:1x", -EINVAL, "number");
+	expect_refused("fd:987654321", -EBADF, "987654321");
+	snprintf(where, sizeof(where), "fd:%d", fd);
+	expect_refused(where, -EBADF, "not open for writing");
+	close(fd);
+}
+
+static void without_events_nothing_happens(void **state)
+{
+	struct fl_cli_events events;
+
+	(void)state;
+	fl_cli_events_none(&events);
+	fl_cli_events_put(&events, "x", 1, true);
+	assert_int_equal(fl_cli_events_lost(&events), 0);
+	fl_cli_events_close(&events, 0);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_start_is_one_object),
+	cmocka_unit_test(an_end_has_all_counters),
+	cmocka_unit_test(lines_from_many_threads_arrive_whole_and_in_order),
+	cmocka_unit_test(a_reader_that_does_not_read_loses_lines_and_nothing_else),
+	cmocka_unit_test(a_reader_that_goes_away_is_reported_once),
+	cmocka_unit_test(a_full_disk_is_reported),
+	cmocka_unit_test(places_that_cannot_be_are_refused),
+	cmocka_unit_test(without_events_nothing_happens),
+};
+
+int main(void)
+{
+	alarm(40);
+	signal(SIGPIPE, SIG_IGN); /* as the launcher has it */
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

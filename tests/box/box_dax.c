@@ -118,11 +118,11 @@ static void nobody_else_is_hit(void **state)
 	transcript_free(&guest);
 }
 
-static void a_thousand_truncations_under_four_readers(void **state)
+static void assert_stress(const struct bench *bench, const char *const *options)
 {
 	struct transcript guest;
 
-	run_in_guest(*state, two_cpus, "stress", &guest);
+	run_in_guest(bench, options, "stress", &guest);
 	long good = number_of(guest.out, "good=");
 	long signals = number_of(guest.out, "sigbus=");
 	long wrong = number_of(guest.out, "wrong=");
@@ -136,6 +136,49 @@ static void a_thousand_truncations_under_four_readers(void **state)
 	assert_true(good > 0);
 	assert_true(signals > 0);
 	transcript_free(&guest);
+}
+
+static void a_thousand_truncations_under_four_readers(void **state)
+{
+	assert_stress(*state, two_cpus);
+}
+
+/*
+ * Watch mode must look the same from inside. One CPU and two: where HLT exits, the guest has to be found while it
+ * idles as well.
+ */
+static const char *const watched[] = {"--fault-mode", "watch", "-v", NULL};
+static const char *const two_watched[] = {"--fault-mode", "watch", "-c", "2", "-v", NULL};
+
+static void watch_mode_gives_the_exact_address_too(void **state)
+{
+	struct transcript guest;
+
+	assert_same(*state, watched, "memory", MEMORY_CASES, &guest);
+	assert_int_equal(lines_with(guest.err, "fault mode watch"), 1);
+	assert_true(lines_with(guest.err, "truncated") >= MEMORY_CASES - 1);
+	transcript_free(&guest);
+}
+
+static void watch_mode_ends_system_calls_too(void **state)
+{
+	struct transcript guest;
+
+	assert_same(*state, watched, "syscalls", SYSCALL_CASES, &guest);
+	transcript_free(&guest);
+}
+
+static void watch_mode_hits_nobody_else_either(void **state)
+{
+	struct transcript guest;
+
+	assert_same(*state, two_watched, "processes", PROCESS_CASES, &guest);
+	transcript_free(&guest);
+}
+
+static void a_thousand_truncations_in_watch_mode(void **state)
+{
+	assert_stress(*state, two_watched);
 }
 
 static void a_stopped_guest_is_explained(void **state)
@@ -193,6 +236,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(system_calls_end_as_at_the_end_of_a_file),
 	cmocka_unit_test(nobody_else_is_hit),
 	cmocka_unit_test(a_thousand_truncations_under_four_readers),
+	cmocka_unit_test(watch_mode_gives_the_exact_address_too),
+	cmocka_unit_test(watch_mode_ends_system_calls_too),
+	cmocka_unit_test(watch_mode_hits_nobody_else_either),
+	cmocka_unit_test(a_thousand_truncations_in_watch_mode),
 	cmocka_unit_test(a_stopped_guest_is_explained),
 	cmocka_unit_test(without_records_there_is_sigbus_without_an_address),
 	cmocka_unit_test(a_stock_kernel_survives_too),

@@ -61,5 +61,11 @@ void run_memory_cases(void);
 void run_syscall_cases(void);
 void run_process_cases(void);
 void run_stress(void);
+void run_substitute(void);
+void run_window(void);
+
+/* Where run_window() expects a file with the pattern: guest-physical address and length. */
+#define WINDOW_GPA 0x200000000
+#define WINDOW_LEN ((size_t)2 << 20)
 
 #endif

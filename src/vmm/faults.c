@@ -58,3 +58,18 @@ int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len)
 {
 	return vm->started ? fl_gmem_read(&vm->map, gpa, buf, len) : -EINVAL;
 }
+
+int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters *counters)
+{
+	struct fl_counters sum = {0};
+	uint32_t size = counters->size;
+
+	if (!vm->started || size < sizeof(size))
+		return -EINVAL;
+	for (unsigned int i = 0; i < vm->config.opts.vcpus; i++)
+		if (!fl_vcpu_add_counters(vm->vcpus[i], region, &sum))
+			return -ENOENT;
+	memcpy(counters, &sum, FL_MIN((size_t)size, sizeof(sum)));
+	counters->size = (uint32_t)FL_MIN((size_t)size, sizeof(sum));
+	return 0;
+}

@@ -13,7 +13,12 @@
  * Threads: one VM may be used from several threads only as the functions say. Different VMs are
  * independent; the library has no process-wide state (no signal handlers, no umask, no chdir).
  * vCPU threads are called back from the kernel by a real-time signal (fl_vm_opts.kick_signal) that
- * is blocked in them outside KVM_RUN: no handler is needed or installed.
+ * is blocked in them outside KVM_RUN: no handler is needed or installed. SIGBUS is treated likewise, since the
+ * kernel tells a vCPU thread by it that the host's memory is bad under the guest (BUS_MCEERR_AR): it is taken off
+ * the queue there, whatever the process does with SIGBUS otherwise. An "early kill" (BUS_MCEERR_AO, if
+ * vm.memory_failure_early_kill or the process asks for it) goes to the first thread that did not choose, which may
+ * be one of the embedder's, and ends a process that does not handle it. An embedder that wants its VMs to survive
+ * that says prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0) in its first thread before it starts others.
  *
  * Structures that callers fill start with their own size, so that they can grow at the end: a
  * caller compiled against an older header passes a smaller size; unknown bytes must be zero.

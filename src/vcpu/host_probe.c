@@ -245,6 +245,8 @@ int fl_kvm_probe_host(struct fl_host_report *report)
 	pthread_cond_init(&probe.changed, &attr);
 	pthread_condattr_destroy(&attr);
 	result = try_host(&probe, &full);
+	if (!result && full.use != FL_HOST_NONE)
+		fl_kvm_probe_faults(&full);
 	pthread_cond_destroy(&probe.changed);
 	pthread_mutex_destroy(&probe.lock);
 	full.size = size;

@@ -10,8 +10,14 @@
 
 /*
  * Fills report (report->size bytes of it; 0 counts as all). 0, or -errno if even the trying failed.
- * Takes some ms, or 2 s if the probe guest hangs. Any thread.
+ * Takes some ms, or 3 s if the probe guests hang. Any thread.
  */
 FL_CHECKED_RESULT int fl_kvm_probe_host(struct fl_host_report *report);
+
+/*
+ * host_probe_fault.c, a part of it: fills shapes and watch, by losing a page under guests at CPL 3 and CPL 0 and by
+ * following a file. strict is taken back if a loss did not come out. What could not be tried is left as it is.
+ */
+void fl_kvm_probe_faults(struct fl_host_report *report);
 
 #endif

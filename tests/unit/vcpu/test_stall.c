@@ -61,8 +61,12 @@ static void test_look(void **state)
 }
 
 #define NAME_LEN 48
+/* struct kvm_stats_desc of the kernel's uapi, with its name */
 struct desc {
-	struct kvm_stats_desc head;
+	uint32_t flags;
+	int16_t exponent;
+	uint16_t size;
+	uint32_t offset, bucket_size;
 	char name[NAME_LEN];
 };
 
@@ -70,10 +74,10 @@ static void test_find(void **state)
 {
 	const struct kvm_stats_header header = {.name_size = NAME_LEN, .num_desc = 4, .data_offset = 0x1000};
 	struct desc descs[] = {
-		{{.size = 1, .offset = 8}, "pf_taken_twice"},
-		{{.size = 20, .offset = 16}, "pf_taken"}, /* a histogram */
-		{{.size = 1, .offset = 24}, "pf_tak"},
-		{{.size = 1, .offset = 32}, "pf_taken"},
+		{.size = 1, .offset = 8, .name = "pf_taken_twice"},
+		{.size = 20, .offset = 16, .name = "pf_taken"}, /* a histogram */
+		{.size = 1, .offset = 24, .name = "pf_tak"},
+		{.size = 1, .offset = 32, .name = "pf_taken"},
 	};
 	uint64_t offset = 0;
 

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -249,6 +250,48 @@ static void test_two_vcpus(void **state)
 	mini_free(vm);
 }
 
+/* A periodic LAPIC timer (SDM vol. 3A, 11.5.4): software enable, divide by 1, periodic, initial count. */
+static void set_timer(struct mini_vm *vm, unsigned int index, uint32_t period_ns)
+{
+	const uint32_t values[][2] = {
+		{0xf0, 0x1ff}, {0x3e0, 0xb}, {0x320, 1u << 17 | MINI_TIMER_VECTOR}, {0x380, period_ns}};
+	int fd = fl_vcpu_fd(vm->vcpus[index]);
+	struct kvm_lapic_state lapic;
+
+	assert_int_equal(ioctl(fd, KVM_GET_LAPIC, &lapic), 0);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(values); i++)
+		memcpy(lapic.regs + values[i][0], &values[i][1], sizeof(uint32_t));
+	assert_int_equal(ioctl(fd, KVM_SET_LAPIC, &lapic), 0);
+}
+
+/* Interrupts go on being taken while it hangs; a look that meets one that is being delivered leaves it alone. */
+static void test_with_interrupts(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 5; i++) {
+		struct mini_vm *vm = watch_vm(1);
+		struct mini_start start = {
+			.program = mini_read, .cpl = 3, .rbx = mini_gva(BAD_OFFSET), .pvpf_ctl = WITH_RECORDS};
+		struct fl_watchdog *watchdog = guard(vm);
+		uint64_t began = now_ns(), interrupts;
+
+		mini_truncate(vm, BAD_PAGE);
+		set_timer(vm, 0, 2000000);
+		mini_start(vm, 0, &start);
+		assert_true(mini_wait(vm, 0));
+		interrupts = mini_read64(vm, 0, MINI_INTERRUPTS);
+		fl_watchdog_free(watchdog);
+		fl_vcpu_stop(vm->vcpus[0]);
+		assert_int_equal(vm->faults, 1);
+		assert_int_equal(mini_read64(vm, 0, MINI_COUNT), 1);
+		check(vm, 0, 0, mini_code(mini_read), FL_ACCESS_READ, BAD_OFFSET, FL_CAUSE_TRUNCATED);
+		printf("# found after %.1f ms and %llu interrupts\n", (double)(vm->seen[0].fault.time_ns - began) / 1e6,
+		       (unsigned long long)interrupts);
+		assert_true(interrupts > 0);
+		mini_free(vm);
+	}
+}
+
 /* It goes on afterwards, and can hang again; the file comes back while the handler waits. */
 static void put_back(struct mini_vm *vm, unsigned int index)
 {
@@ -340,6 +383,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_each_access),
 	cmocka_unit_test(test_each_access_at_cpl0),
 	cmocka_unit_test(test_two_vcpus),
+	cmocka_unit_test(test_with_interrupts),
 	cmocka_unit_test(test_again_and_again),
 	cmocka_unit_test(test_stop_while_hanging),
 	cmocka_unit_test(test_misuse),

@@ -15,6 +15,7 @@
 #define PAGE_LARGE	 0x80
 #define PAGE_UNCACHED	 0x18
 #define WAIT_S		 30u
+#define TSS_LIMIT	 (0x67u + 0x40u) /* with a bitmap of ports 0 to 0x1f7; not every KVM heeds IOPL */
 
 uint8_t mini_pattern(uint64_t offset)
 {
@@ -272,11 +273,11 @@ static void make_block(struct mini_vm *vm, unsigned int index)
 	uint64_t *gdt = (uint64_t *)(void *)(mini_block(vm, index) + MINI_GDT);
 	uint32_t *tss_words = (uint32_t *)(void *)(mini_block(vm, index) + MINI_TSS);
 
-	gdt[4] = 0x67 | (tss & 0xffffff) << 16 | UINT64_C(0x8b) << 40;
+	gdt[4] = TSS_LIMIT | (tss & 0xffffff) << 16 | UINT64_C(0x8b) << 40;
 	gdt[6] = 0x00cff3000000ffff;			/* 0x33: user data */
 	gdt[7] = 0x00affb000000ffff;			/* 0x3b: user code */
 	tss_words[1] = (uint32_t)base + MINI_STACK_TOP; /* RSP0 */
-	tss_words[25] = 0x68u << 16;			/* no I/O bitmap */
+	tss_words[25] = 0x68u << 16;			/* I/O bitmap: CPL 3 may use all ports that it covers */
 }
 
 static void make_sregs(struct mini_vm *vm, unsigned int index, const struct mini_start *start)
@@ -290,6 +291,7 @@ static void make_sregs(struct mini_vm *vm, unsigned int index, const struct mini
 	sregs.idt.base = MINI_IDT;
 	sregs.idt.limit = 256 * 16 - 1;
 	sregs.tr.base = base + MINI_TSS;
+	sregs.tr.limit = TSS_LIMIT;
 	sregs.cr4 |= 0x600; /* OSFXSR, OSXMMEXCPT */
 	if (start->cpl == 3) {
 		sregs.cs.selector = 0x3b;

@@ -8,8 +8,10 @@
 #include "tests/kvm/load.h"
 #include "vcpu/pvpf_abi.h"
 
-#define PLAIN_GIB   UINT64_C(5) /* where load_add_plain() puts its linear addresses; mini_vm uses the first five */
-#define PLAIN_TABLE (MINI_TABLES + 0x7000)
+/* Not every KVM heeds IOPL (PVM), nor the bitmap of a busy TSS (nested SVM in QEMU 7.2): mini_vm has that as well. */
+#define RFLAGS_IOPL_3 0x3000u
+#define PLAIN_GIB     UINT64_C(5) /* where load_add_plain() puts its linear addresses; mini_vm uses the first five */
+#define PLAIN_TABLE   (MINI_TABLES + 0x7000)
 
 uint64_t load_now_ns(void)
 {
@@ -88,6 +90,7 @@ void load_start(struct load *load, unsigned int index, struct mini_start start)
 {
 	/* mini_vm counts from the start of its own programs */
 	start.program = mini_guest_start + (LOAD_CODE - MINI_CODE) + (start.program - load_guest_start);
+	start.rflags = RFLAGS_IOPL_3;
 	start.pvpf_ctl = PVPF_CTL_ENABLE | PVPF_CTL_CPL0;
 	mini_start(load->vm, index, &start);
 }

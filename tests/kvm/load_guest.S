@@ -125,15 +125,17 @@ finish:
 	add $8, %rdi
 	.endm
 
-	/* %r8 times: read %rsi bytes, one word in %rdx, at each of three places (the table at %rbx); ticks to %rdi */
+	/* %r8 times: read %rsi bytes, one word in %rdx, at each of four places (the table at %rbx); ticks to %rdi */
 	program reads
 	mov %rdx, %rbp
 	mov 0(%rbx), %r13
 	mov 8(%rbx), %r14
 	mov 16(%rbx), %r15
+	mov 24(%rbx), %r12
 1:	read_all %r13
 	read_all %r14
 	read_all %r15
+	read_all %r12
 	sub $1, %r8
 	jnz 1b
 	jmp finish

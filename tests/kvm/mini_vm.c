@@ -15,7 +15,7 @@
 #define PAGE_LARGE	 0x80
 #define PAGE_UNCACHED	 0x18
 #define WAIT_S		 30u
-#define TSS_LIMIT	 (0x67u + 0x40u) /* with a bitmap of ports 0 to 0x1f7; not every KVM heeds IOPL */
+#define TSS_LIMIT	 (0x67u + 0x40u) /* with a bitmap of ports 0 to 0x1f7 */
 
 uint8_t mini_pattern(uint64_t offset)
 {
@@ -317,7 +317,7 @@ void mini_start(struct mini_vm *vm, unsigned int index, const struct mini_start 
 	struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
 	struct kvm_regs regs = {
 		.rip = mini_code(start->program),
-		.rflags = 2 | (start->interrupts_off ? 0u : 0x200u),
+		.rflags = 2 | (start->interrupts_off ? 0u : 0x200u) | start->rflags,
 		.rsp = start->rsp ? start->rsp : base + (start->cpl == 3 ? MINI_USER_TOP : MINI_STACK_TOP - 0x1000),
 		.rax = start->rax,
 		.rbx = start->rbx,

@@ -62,6 +62,7 @@ struct mini_start {
 	uint64_t pvpf_ctl;				/* 0, or flags: the area is the block's own */
 	bool interrupts_off;
 	void (*before_run)(struct mini_vm *vm, unsigned int index); /* all is set up; may be NULL */
+	uint64_t rflags; /* more of them, such as IOPL */
 };
 
 /* Labels of mini_guest.S. */

@@ -168,7 +168,7 @@ static void show_mount(const char *dir)
 int main(int argc, char **argv)
 {
 	if (argc != 3 || chdir(argv[1]) < 0) {
-		fprintf(stderr, "usage: guest_dax DIR memory|syscalls|processes|stress|substitute|window|mount\n");
+		fprintf(stderr, "usage: guest_dax DIR memory|syscalls|processes|stress|figures|substitute|window|mount\n");
 		return 99;
 	}
 	catch_signals();
@@ -184,6 +184,8 @@ int main(int argc, char **argv)
 		run_substitute();
 	else if (strcmp(argv[2], "window") == 0)
 		run_window();
+	else if (strcmp(argv[2], "figures") == 0)
+		run_figures();
 	else if (strcmp(argv[2], "mount") == 0)
 		show_mount(argv[1]);
 	else

@@ -61,6 +61,7 @@ void run_memory_cases(void);
 void run_syscall_cases(void);
 void run_process_cases(void);
 void run_stress(void);
+void run_figures(void);
 void run_substitute(void);
 void run_window(void);
 

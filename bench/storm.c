@@ -56,5 +56,6 @@ int main(int argc, char **argv)
 	heading("mode", "seconds", "changes by the host", "accesses", "faults", "not answered", "wrong words",
 		"longest pause of a vCPU, ms", NULL);
 	trouble = storm("strict", mini_new(MINI_VCPUS_MAX, reflect), seconds);
+	trouble += storm("watch", mini_new_watched(MINI_VCPUS_MAX, reflect), seconds);
 	return trouble ? 1 : 0;
 }

@@ -61,7 +61,7 @@ static void *add_places(struct load *load, void **plain)
 
 static void measure(bool watch_mode, uint64_t stride, unsigned int count, struct passes *passes)
 {
-	struct mini_vm *vm = mini_new_mode(1, reflect, watch_mode);
+	struct mini_vm *vm = watch_mode ? mini_new_watched(1, reflect) : mini_new(1, reflect);
 	struct mini_start start = {
 		.program = load_reads,
 		.cpl = 3,

@@ -43,6 +43,11 @@ static void on_pio(void *arg, uint16_t port, bool write, void *data, uint32_t si
 
 	if (port == LOAD_PORT_NOTHING)
 		return;
+	if (port == LOAD_PORT_FAULT) {
+		if (load->on_handler)
+			load->on_handler(load, index);
+		return;
+	}
 	if (port == MINI_PORT_READY && index < MINI_VCPUS_MAX)
 		getrusage(RUSAGE_THREAD, &load->seen[index].usage_ready);
 	if (port == MINI_PORT_DONE && index < MINI_VCPUS_MAX)

@@ -24,10 +24,12 @@ struct load {
 	struct load_seen seen[MINI_VCPUS_MAX];
 	/* each fault on its vCPU's thread; may be NULL */
 	void (*on_fault)(struct load *load, const struct fl_fault *fault);
+	/* load_say_and_skip was entered; on the vCPU's thread; may be NULL */
+	void (*on_handler)(struct load *load, unsigned int index);
 	void *arg;
 };
 
-extern const uint8_t load_guest_start[], load_guest_end[], load_skip[], load_skip_and_tell[], load_skip_and_stamp[],
+extern const uint8_t load_guest_start[], load_guest_end[], load_skip[], load_skip_and_tell[], load_say_and_skip[],
 	load_pair[], load_faults[], load_exits[], load_reads[], load_storm[];
 
 /* Takes over a VM that has not started: its code, its #NP gate (handler: a label of load_guest.S), its callbacks. */

@@ -18,9 +18,9 @@
 #define LOAD_ZEROS  0x19010 /* storm: words read as zero */
 #define LOAD_WRONG  0x19018 /* storm: words that nobody can have written there */
 #define LOAD_BAD    0x19020 /* storm: the last wrong word, its offset, oldest and newest generation then */
-#define LOAD_STAMP  0x19040 /* TSC in the last #NP */
 
 #define LOAD_PORT_NOTHING 0xf8 /* an exit that nobody does anything about */
+#define LOAD_PORT_FAULT	  0xf9 /* the handler of #NP has been entered */
 
 #define LOAD_GUEST_GENERATION 0xfffffffe /* of a word that a guest wrote */
 

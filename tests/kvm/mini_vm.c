@@ -8,8 +8,10 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "mmu_backing/watch.h"
 #include "tests/kvm/mini_vm.h"
 #include "vcpu/vcpu_priv.h"
+#include "vcpu/watchdog.h"
 
 #define PAGE_PRESENT_ALL 0x07 /* present, writable, user */
 #define PAGE_LARGE	 0x80
@@ -195,6 +197,8 @@ static void make_window(struct mini_vm *vm, struct fl_policy policy)
 	assert_true(fd >= 0);
 	assert_int_equal(fl_backing_new(fd, true, &backing), 0);
 	assert_int_equal(fl_window_new(MINI_WINDOW_LEN, &vm->window, &diag), 0);
+	if (vm->watch)
+		fl_window_set_watch(vm->window, vm->watch, true);
 	assert_int_equal(fl_window_map(vm->window, 0, FL_RANGE_LEN, backing, 0, true), 0);
 	fl_backing_unref(backing);
 	window.window = vm->window;
@@ -204,12 +208,24 @@ static void make_window(struct mini_vm *vm, struct fl_policy policy)
 	assert_int_equal(fl_gpa_map_install(&vm->map, vm->kvm.vm_fd, &diag), 0);
 }
 
-struct mini_vm *mini_new(unsigned int count, struct fl_policy policy)
+static void make_watch(struct mini_vm *vm)
 {
-	return mini_new_mode(count, policy, false);
+	struct fl_diag diag = {0};
+
+	if (fl_watch_new(&vm->log, &vm->watch, &diag) || fl_watch_start(vm->watch, &diag))
+		fail_msg("%s", diag.text);
 }
 
-struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool watch_mode)
+static void make_watchdog(struct mini_vm *vm)
+{
+	struct fl_diag diag = {0};
+
+	if (fl_watchdog_new(vm->vcpus, vm->count, 0, &vm->log, &vm->watchdog, &diag) ||
+	    fl_watchdog_start(vm->watchdog, &diag))
+		fail_msg("%s", diag.text);
+}
+
+static struct mini_vm *make_vm(unsigned int count, struct fl_policy policy, bool watch_mode, bool watched)
 {
 	struct mini_vm *vm = calloc(1, sizeof(*vm));
 	struct fl_diag diag = {0};
@@ -222,6 +238,8 @@ struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool 
 	if (fl_kvm_vm_init(&vm->kvm, !watch_mode, &diag))
 		fail_msg("%s", diag.text);
 	assert_int_equal(fl_guest_ram_init(&vm->ram, MINI_RAM_LEN, &diag), 0);
+	if (watched)
+		make_watch(vm);
 	make_window(vm, policy);
 	make_memory(vm);
 	vm->env = (struct fl_vcpu_env){
@@ -236,7 +254,24 @@ struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool 
 	for (unsigned int i = 0; i < count; i++)
 		if (fl_vcpu_new(&vm->env, i, &vm->vcpus[i], &diag))
 			fail_msg("%s", diag.text);
+	if (watched)
+		make_watchdog(vm);
 	return vm;
+}
+
+struct mini_vm *mini_new(unsigned int count, struct fl_policy policy)
+{
+	return make_vm(count, policy, false, false);
+}
+
+struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool watch_mode)
+{
+	return make_vm(count, policy, watch_mode, false);
+}
+
+struct mini_vm *mini_new_watched(unsigned int count, struct fl_policy policy)
+{
+	return make_vm(count, policy, true, true);
 }
 
 static void say_shapes(const struct mini_vm *vm)
@@ -255,11 +290,13 @@ static void say_shapes(const struct mini_vm *vm)
 
 void mini_free(struct mini_vm *vm)
 {
+	fl_watchdog_free(vm->watchdog);
 	for (unsigned int i = 0; i < vm->count; i++)
 		fl_vcpu_free(vm->vcpus[i]);
 	say_shapes(vm);
 	fl_kvm_vm_fini(&vm->kvm);
 	fl_window_free(vm->window);
+	fl_watch_free(vm->watch);
 	fl_guest_ram_fini(&vm->ram);
 	close(vm->file);
 	pthread_cond_destroy(&vm->changed);

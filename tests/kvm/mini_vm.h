@@ -34,6 +34,8 @@ struct mini_vm {
 	struct fl_kvm_vm kvm;
 	struct fl_guest_ram ram;
 	struct fl_window *window;
+	struct fl_watch *watch;	      /* mini_new_watched() only */
+	struct fl_watchdog *watchdog; /* the same */
 	struct fl_gpa_map map;
 	struct fl_log log;
 	struct fl_vcpu_env env;
@@ -78,6 +80,8 @@ extern const uint8_t mini_guest_start[], mini_guest_end[], mini_stubs[], mini_in
 struct mini_vm *mini_new(unsigned int count, struct fl_policy policy);
 /* watch_mode: HLT exits stay on, and a lost page may hang a vCPU. */
 struct mini_vm *mini_new_mode(unsigned int count, struct fl_policy policy, bool watch_mode);
+/* All of watch mode: the ends of files are followed and hidden, and the vCPUs' watchdog runs. */
+struct mini_vm *mini_new_watched(unsigned int count, struct fl_policy policy);
 void mini_free(struct mini_vm *vm);
 uint8_t mini_pattern(uint64_t offset);
 uint64_t mini_pattern64(uint64_t offset);

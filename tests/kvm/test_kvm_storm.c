@@ -29,19 +29,30 @@ static void check(const struct storm_result *result)
 	assert_int_equal(result->wrong, 0);
 }
 
-static void test_strict(void **state)
+static void storm(struct mini_vm *vm)
 {
-	struct mini_vm *vm = mini_new(MINI_VCPUS_MAX, reflect);
 	struct storm_result result;
 
-	(void)state;
 	storm_run(vm, SECONDS, PAUSE_MAX_S, &result);
 	mini_free(vm);
 	check(&result);
 }
 
+static void test_strict(void **state)
+{
+	(void)state;
+	storm(mini_new(MINI_VCPUS_MAX, reflect));
+}
+
+static void test_watch(void **state)
+{
+	(void)state;
+	storm(mini_new_watched(MINI_VCPUS_MAX, reflect));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_strict),
+	cmocka_unit_test(test_watch),
 };
 
 FL_TEST_MAIN(100, tests)

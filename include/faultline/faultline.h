@@ -307,7 +307,7 @@ FL_PUBLIC FL_CHECKED int fl_vm_get_counters(struct fl_vm *vm, const char *region
 
 struct fl_vm_status {
 	uint32_t size;
-	enum fl_fault_mode mode; /* strict or watch; auto only before the start */
+	enum fl_fault_mode mode; /* strict or watch: decided by fl_vm_new() */
 	char mode_why[248];	 /* one sentence */
 };
 FL_PUBLIC FL_CHECKED int fl_vm_get_status(struct fl_vm *vm, struct fl_vm_status *status);

@@ -103,9 +103,10 @@ static char *read_file(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t len = 1 << 20;
 	char *text = calloc(1, len + 1);
-	ssize_t n = fd >= 0 ? read(fd, text, len) : 0;
+	ssize_t n = fd >= 0 && text ? read(fd, text, len) : 0;
 
-	text[n > 0 ? n : 0] = '\0';
+	if (text)
+		text[n > 0 ? n : 0] = '\0';
 	if (fd >= 0)
 		close(fd);
 	return text;

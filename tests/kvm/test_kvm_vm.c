@@ -180,6 +180,7 @@ static char *report_of(struct rig *rig)
 	len = lseek(fd, 0, SEEK_END);
 	char *text = calloc(1, (size_t)len + 1);
 
+	assert_non_null(text);
 	assert_int_equal(pread(fd, text, (size_t)len, 0), len);
 	close(fd);
 	return text;
@@ -187,8 +188,8 @@ static char *report_of(struct rig *rig)
 
 static void assert_says(const char *text, const char *part)
 {
-	if (!strstr(text, part))
-		fail_msg("no \"%s\" in:\n%s", part, text);
+	if (!text || !strstr(text, part))
+		fail_msg("no \"%s\" in:\n%s", part, text ? text : "");
 }
 
 /* The guest has stopped before the instruction that needs the lost page, and all of it can be seen. */

@@ -7,8 +7,8 @@
 
 extern const uint8_t mini_int3_loop[], mini_soft_interrupt_loop[], mini_self_ipi_loop[], mini_lean_np[],
 	mini_greedy_np[], mini_nmi_reads[], mini_nmi_reads_insn[], mini_count_loop[], mini_read_disable_read[],
-	mini_disable_read[], mini_disabled_read[], mini_wrmsr_read[], mini_scribble[], mini_sti_read[],
-	mini_sti_read_insn[], mini_mov_ss_read[], mini_mov_ss_read_insn[];
+	mini_disable_read[], mini_disabled_read[], mini_scribble[], mini_sti_read[], mini_sti_read_insn[],
+	mini_mov_ss_read[], mini_mov_ss_read_insn[];
 
 #define BAD_OFFSET   UINT64_C(0x5123)
 #define BAD_PAGE     UINT64_C(0x5000)

@@ -62,6 +62,17 @@ static void annotate(struct kvm_run *run)
 	memcpy(run->padding, fault, sizeof(fault));
 }
 
+/* Registers are exchanged, as with any KVM_RUN, and nothing is run. */
+static int fail_at_once(int fd)
+{
+	exits.run->immediate_exit = 1;
+	(void)__real_ioctl(fd, KVM_RUN, 0);
+	exits.run->immediate_exit = 0;
+	exits.run->exit_reason = KVM_EXIT_UNKNOWN;
+	errno = EFAULT;
+	return -1;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
 	unsigned long argument;
@@ -71,10 +82,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	argument = va_arg(args, unsigned long);
 	va_end(args);
-	if (request == KVM_RUN && exits.shape == SHAPE_NEVER_RUNS) {
-		errno = EFAULT;
-		return -1;
-	}
+	if (request == KVM_RUN && exits.shape == SHAPE_NEVER_RUNS && !exits.run->immediate_exit)
+		return fail_at_once(fd);
 	result = __real_ioctl(fd, request, argument);
 	if (request != KVM_RUN || result >= 0 || errno != EFAULT || exits.shape == SHAPE_AS_IT_IS)
 		return result;

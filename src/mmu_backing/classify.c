@@ -41,8 +41,7 @@ static struct fl_finding classify_window(const struct fl_probe *probe, int error
 {
 	if (probe->view.state == FL_RANGE_RESERVED)
 		return bad(FL_CAUSE_UNMAPPED);
-	/* hidden where the file has the page: its growth could not be followed, and there is nothing else to wait for
-	 */
+	/* a page that is hidden though the file has it could not be brought back: waiting would not help */
 	if (page_is_past_end(probe) || probe->view.hidden)
 		return bad(FL_CAUSE_TRUNCATED);
 	if (error == EINVAL && page_was_readable && probe->view.state == FL_RANGE_MAPPED_RO)

@@ -89,7 +89,7 @@ void fl_window_follow_file(struct fl_window *window, dev_t dev, ino_t ino, uint6
 
 /*
  * From now on every file that needs it is followed by watch (watch.h): all files if hide_ends, else those with
- * substituted pages. Takes a reference of its own. Before the first fl_window_map(). NULL: who calls
+ * substituted pages. Takes a reference of its own. Only while nothing is mapped. NULL: who calls
  * fl_window_follow_file() is the caller's affair.
  */
 struct fl_watch;

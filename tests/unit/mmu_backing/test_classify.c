@@ -96,6 +96,34 @@ static void test_every_verdict(void **state)
 	}
 }
 
+/* PROT_NONE answers EINVAL (madvise(2)); why it is PROT_NONE the window says. */
+static void test_hidden_and_substituted(void **state)
+{
+	struct fl_backing backing = {.fd = -1};
+	struct fl_probe probe = {
+		.region = &window,
+		.view = {.state = RW, .backing = &backing, .file_offset = 3 * PAGE + 10, .hidden = true},
+		.read_error = EINVAL,
+		.write_error = EINVAL,
+		.has_file = true,
+		.file_len = 2 * PAGE,
+	};
+	(void)state;
+
+	assert_int_equal(fl_classify(&probe, 10, RD).cause, FL_CAUSE_TRUNCATED);
+	assert_int_equal(fl_classify(&probe, 10, WR).cause, FL_CAUSE_TRUNCATED);
+	probe.file_len = 8 * PAGE; /* grown, but not to be brought back */
+	assert_int_equal(fl_classify(&probe, 10, RD).cause, FL_CAUSE_TRUNCATED);
+	probe.view.state = RES;
+	assert_int_equal(fl_classify(&probe, 10, RD).cause, FL_CAUSE_UNMAPPED);
+	probe.view =
+		(struct fl_window_view){.state = RO, .backing = &backing, .file_offset = 3 * PAGE, .substituted = true};
+	probe.read_error = probe.write_error = 0;
+	probe.file_len = 0;
+	assert_int_equal(fl_classify(&probe, 10, RD).verdict, RETRY);
+	assert_int_equal(fl_classify(&probe, 10, WR).verdict, RETRY);
+}
+
 static void test_bad_len_at_the_edges(void **state)
 {
 	const struct fl_probe nowhere = {0};
@@ -108,6 +136,7 @@ static void test_bad_len_at_the_edges(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_every_verdict),
+	cmocka_unit_test(test_hidden_and_substituted),
 	cmocka_unit_test(test_bad_len_at_the_edges),
 };
 

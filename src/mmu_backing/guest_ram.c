@@ -94,7 +94,7 @@ int fl_guest_ram_substitute(struct fl_guest_ram *ram, uint64_t offset)
 		return -EINVAL;
 	if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)page, (off_t)FL_PAGE_LEN) < 0)
 		return -errno;
-	/* Punching leaves page table entries that say "poisoned" alone (mm/memory.c zap_pte_range, even_cows). */
+	/* Punching passes over page table entries that say "poisoned" (mm/memory.c zap_pte_range, should_zap_cows). */
 	return madvise(ram->hva + page, FL_PAGE_LEN, MADV_DONTNEED) < 0 ? -errno : 0;
 }
 

@@ -80,7 +80,9 @@ static void test_every_verdict(void **state)
 		struct fl_backing backing = {.refs = 1};
 		struct fl_probe probe = {
 			.region = cases[i].region,
-			.view = {cases[i].state, cases[i].has_file ? &backing : NULL, 3 * PAGE + 10, 0},
+			.view = {.state = cases[i].state,
+				 .backing = cases[i].has_file ? &backing : NULL,
+				 .file_offset = 3 * PAGE + 10},
 			.read_error = cases[i].read_error,
 			.write_error = cases[i].write_error,
 			.has_file = cases[i].has_file,

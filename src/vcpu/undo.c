@@ -197,6 +197,9 @@ static bool take_back(struct attempt *try)
 	default:
 		break;
 	}
+	/* stores of status that leave all registers alone */
+	if (insn->head.mnemonic == ZYDIS_MNEMONIC_FNSTCW || insn->head.mnemonic == ZYDIS_MNEMONIC_FNSTSW)
+		return true;
 	if (insn->head.mnemonic != ZYDIS_MNEMONIC_ENTER || insn->operands[1].imm.value.u != 0)
 		return false;
 	try->before.rsp = try->after->regs->rbp + 8;

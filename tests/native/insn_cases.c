@@ -6,7 +6,8 @@
 
 #define SEGMENT_FS 0x64
 #define SEGMENT_GS 0x65
-#define INT3	   0xcc
+/* HLT is #GP for both a process and a guest at CPL 3; not every KVM lets CPL 3 have INT3 */
+#define HLT	   0xf4
 #define LOW32(x)   ((x)&UINT32_MAX)
 
 struct making {
@@ -227,7 +228,7 @@ static bool encode(struct making *m)
 		c->state.rip = low->start + low->before_len + low->good_len - (uint64_t)m->spec->step;
 	coding.rip = c->state.rip;
 	c->len = insn_encode(&coding, c->bytes);
-	c->bytes[c->len] = INT3;
+	c->bytes[c->len] = HLT;
 	return c->len != 0;
 }
 

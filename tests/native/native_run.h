@@ -13,7 +13,7 @@ struct native_run;
 
 /* One per process: takes over SIGBUS, SIGSEGV, SIGILL, SIGTRAP and SIGFPE. NULL with a sentence on stdout. */
 struct native_run *native_new(void);
-/* At state->rip there must be the instruction and a UD2 or INT3 behind it. */
+/* At state->rip there must be the instruction and an instruction behind it that raises an exception. */
 void native_insn(struct native_run *run, const struct insn_state *state, struct insn_outcome *outcome);
 
 bool native_has_amx(void); /* and the kernel lets this process use it */

@@ -7,13 +7,11 @@
 #include <unistd.h>
 
 #define CODE	    UINT64_C(0x30000000)
-#define ARENA_1	    UINT64_C(0x20000000)
-#define ARENA_2	    UINT64_C(0x7e9000000000)
+#define ARENA_1	    UINT64_C(0x20018000)
+#define ARENA_2	    UINT64_C(0x7e9000018000)
 #define ARENA_3	    UINT64_C(0x4000)
 #define READ_ONLY_1 UINT64_C(0x28000000)
 #define READ_ONLY_2 UINT64_C(0x7e9800000000)
-#define LOST_LEN    (24 * 4096u)
-#define GOOD_LEN    (32 * 4096u)
 #define TINY_LEN    (4 * 4096u)
 #define GS_BASE	    UINT64_C(0x12345670)
 #define LDT_BASE    0x01234567u
@@ -54,20 +52,29 @@ static bool try_compat(struct native_run *run, uint64_t code)
 	return outcome.end == INSN_END_DONE && outcome.state.rip == code + 2;
 }
 
-bool native_world_init(struct insn_world *world, struct native_run *run)
+bool native_world_like(struct insn_world *world, uint64_t code, uint64_t low, uint64_t high, uint64_t gs_base)
 {
 	int all = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-	*world = (struct insn_world){.code = CODE, .fs_base = native_fs_base(), .gs_base = GS_BASE};
-	if (!map_at(CODE, FL_PAGE_LEN, all, MAP_PRIVATE | MAP_ANONYMOUS, -1) ||
-	    !make_arena(&world->arena[ARENA_LOW], ARENA_1, LOST_LEN, GOOD_LEN, false) ||
-	    !make_arena(&world->arena[ARENA_HIGH], ARENA_2, LOST_LEN, GOOD_LEN, false) ||
-	    !make_arena(&world->read_only[ARENA_LOW], READ_ONLY_1, LOST_LEN, GOOD_LEN, true) ||
-	    !make_arena(&world->read_only[ARENA_HIGH], READ_ONLY_2, LOST_LEN, GOOD_LEN, true)) {
-		printf("# cannot map the pages: %s\n", strerror(errno));
+	*world = (struct insn_world){.code = code, .fs_base = native_fs_base(), .gs_base = gs_base};
+	fl_xsave_layout_init(&world->xsave);
+	if (map_at(code, FL_PAGE_LEN, all, MAP_PRIVATE | MAP_ANONYMOUS, -1) &&
+	    make_arena(&world->arena[ARENA_LOW], low - NATIVE_LOST_LEN, NATIVE_LOST_LEN, NATIVE_GOOD_LEN, false) &&
+	    make_arena(&world->arena[ARENA_HIGH], high - NATIVE_LOST_LEN, NATIVE_LOST_LEN, NATIVE_GOOD_LEN, false))
+		return true;
+	printf("# cannot map the pages: %s\n", strerror(errno));
+	return false;
+}
+
+bool native_world_init(struct insn_world *world, struct native_run *run)
+{
+	if (!native_world_like(world, CODE, ARENA_1, ARENA_2, GS_BASE))
+		return false;
+	if (!make_arena(&world->read_only[ARENA_LOW], READ_ONLY_1, NATIVE_LOST_LEN, NATIVE_GOOD_LEN, true) ||
+	    !make_arena(&world->read_only[ARENA_HIGH], READ_ONLY_2, NATIVE_LOST_LEN, NATIVE_GOOD_LEN, true)) {
+		printf("# cannot map the read-only pages: %s\n", strerror(errno));
 		return false;
 	}
-	fl_xsave_layout_init(&world->xsave);
 	world->compat = try_compat(run, CODE);
 	if (!world->compat)
 		printf("# not here: 32-bit code (no such code segment)\n");

@@ -220,6 +220,19 @@ static void test_enter(void **state)
 	check(s, GPA + 0x100, 8, s->before.rbp);
 }
 
+static void test_status_words(void **state)
+{
+	struct setup *s = *state;
+
+	SET_CODE(s, "\xd9\x3b"); /* fnstcw (%rbx) */
+	s->before.rbx = DATA + 0x20;
+	s->after = s->before;
+	s->after.rip += 2;
+	check(s, GPA + 0x20, 2, 0x37f);
+	SET_CODE(s, "\xdd\x3b"); /* fnstsw (%rbx) */
+	check(s, GPA + 0x20, 2, 0);
+}
+
 /* A 16-byte store is reported in parts of 8. */
 static void test_sse_store(void **state)
 {
@@ -275,6 +288,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_rep_stosq_last),
 	TEST(test_pop_to_memory),
 	TEST(test_enter),
+	TEST(test_status_words),
 	TEST(test_sse_store),
 	TEST(test_not_a_plain_store),
 	TEST(test_no_store_leads_there),

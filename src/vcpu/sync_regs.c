@@ -26,11 +26,21 @@ void fl_sync_regs_no_fault(struct fl_vcpu *vcpu)
 	vcpu->run->kvm_valid_regs = 0;
 }
 
+/*
+ * What others may set at any time is never set back to what it was: an NMI or a SIPI that another vCPU sent since would
+ * be lost (kvm_vcpu_ioctl_x86_set_vcpu_events()).
+ */
+static void leave_to_others(struct kvm_vcpu_events *events)
+{
+	events->flags &= ~(uint32_t)(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR);
+}
+
 static int ask_one_by_one(struct fl_vcpu *vcpu, struct fl_cpu_state *state)
 {
 	if (ioctl(vcpu->fd, KVM_GET_REGS, &state->regs) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &state->sregs) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &state->events) < 0)
 		return -errno;
+	leave_to_others(&state->events);
 	return 0;
 }
 
@@ -53,6 +63,7 @@ int fl_sync_regs_read(struct fl_vcpu *vcpu, bool half_done, struct fl_cpu_state 
 	state->regs = run->s.regs.regs;
 	state->sregs = run->s.regs.sregs;
 	state->events = run->s.regs.events;
+	leave_to_others(&state->events);
 	return 0;
 }
 

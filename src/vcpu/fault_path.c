@@ -99,10 +99,32 @@ static enum fl_step host_error(struct fl_fault_case *c, struct fl_ending *ending
 			 c->vcpu->index, step, (unsigned long long)c->regs.rip, strerror(-error));
 }
 
+/*
+ * Has KVM given the vCPU a page since this row of retries began, or does the instruction come with other registers?
+ * Then it gets on, and it is the page that goes on vanishing. Asked only where a row begins or has become too
+ * long: it costs a system call.
+ */
+static bool gets_on(const struct fl_fault_case *c, unsigned int count)
+{
+	struct fl_vcpu *vcpu = c->vcpu;
+	uint64_t fixed = 0;
+	bool different;
+
+	if (count != 1 && count <= FL_REPEATS_MAX)
+		return false;
+	if (fl_kvm_stats_fixed(&vcpu->stats, &fixed))
+		fixed = vcpu->healthy_fixed;
+	different = fixed != vcpu->healthy_fixed || memcmp(&c->regs, &vcpu->healthy_regs, sizeof(c->regs)) != 0;
+	vcpu->healthy_fixed = fixed;
+	vcpu->healthy_regs = c->regs;
+	return different;
+}
+
 /* The page is there (again): the access is repeated. Only the first of a series makes a report. */
 static enum fl_step retry(struct fl_fault_case *c, struct fl_ending *ending)
 {
 	unsigned int count = fl_repeat_count(&c->vcpu->healthy, c->regs.rip);
+	bool progress = gets_on(c, count);
 	struct fl_fault fault;
 
 	if (!c->undone) {
@@ -111,6 +133,8 @@ static enum fl_step retry(struct fl_fault_case *c, struct fl_ending *ending)
 	}
 	if (c->in->shape == FL_SHAPE_EMULATION && count > EMULATIONS_MAX)
 		return fl_run_end_on_error(c->vcpu, c->in, ending);
+	if (progress)
+		c->vcpu->healthy.count = count = 1;
 	if (count > FL_REPEATS_MAX) {
 		c->why_stopped = "the access keeps failing although its page is healthy";
 		return stop(c, ending);

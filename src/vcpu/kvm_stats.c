@@ -73,25 +73,17 @@ static int find_all(struct fl_kvm_stats *stats)
 	return stats->len <= DATA_LEN_MAX ? 0 : -ENOTSUP;
 }
 
-int fl_kvm_stats_open(struct fl_kvm_stats *stats, int vcpu_fd, struct fl_diag *diag)
+int fl_kvm_stats_open(struct fl_kvm_stats *stats, int vcpu_fd)
 {
 	int result;
 
 	*stats = (struct fl_kvm_stats){.fd = ioctl(vcpu_fd, KVM_GET_STATS_FD, NULL)};
 	if (stats->fd < 0)
-		return fl_diag(
-			diag, errno == ENOTTY || errno == EINVAL ? -ENOTSUP : -errno,
-			"no counters of page faults from KVM (%s): Linux 5.14 or newer is needed to notice a vCPU "
-			"that hangs on a lost page; use strict mode",
-			strerror(errno));
+		return errno == ENOTTY || errno == EINVAL ? -ENOTSUP : -errno;
 	result = find_all(stats);
-	if (result) {
+	if (result)
 		fl_kvm_stats_close(stats);
-		return fl_diag(diag, result == -ENOENT ? -ENOTSUP : result,
-			       "KVM's statistics lack the counters of page faults, by which a vCPU that hangs on a "
-			       "lost page is noticed: use strict mode");
-	}
-	return 0;
+	return result == -ENOENT ? -ENOTSUP : result;
 }
 
 void fl_kvm_stats_close(struct fl_kvm_stats *stats)
@@ -99,18 +91,35 @@ void fl_kvm_stats_close(struct fl_kvm_stats *stats)
 	fl_close(&stats->fd);
 }
 
-int fl_kvm_stats_unresolved(const struct fl_kvm_stats *stats, int64_t *unresolved)
+static int read_all(const struct fl_kvm_stats *stats, uint64_t value[FL_KVM_STAT_COUNT])
 {
-	uint64_t value[FL_KVM_STAT_COUNT];
 	char data[DATA_LEN_MAX];
 	int result = read_at(stats->fd, data, stats->len, stats->start);
 
+	for (size_t i = 0; !result && i < FL_KVM_STAT_COUNT; i++)
+		memcpy(&value[i], data + (stats->offset[i] - stats->start), sizeof(value[i]));
+	return result;
+}
+
+int fl_kvm_stats_unresolved(const struct fl_kvm_stats *stats, int64_t *unresolved)
+{
+	uint64_t value[FL_KVM_STAT_COUNT];
+	int result = read_all(stats, value);
+
 	if (result)
 		return result;
-	for (size_t i = 0; i < FL_KVM_STAT_COUNT; i++)
-		memcpy(&value[i], data + (stats->offset[i] - stats->start), sizeof(value[i]));
 	/* modulo 2^64; a fault that the emulator gave the guest was not always taken, so it may even be below 0 */
 	*unresolved = (int64_t)(value[FL_KVM_STAT_TAKEN] - value[FL_KVM_STAT_FIXED] - value[FL_KVM_STAT_EMULATE] -
 				value[FL_KVM_STAT_SPURIOUS] - value[FL_KVM_STAT_GUEST]);
 	return 0;
+}
+
+int fl_kvm_stats_fixed(const struct fl_kvm_stats *stats, uint64_t *fixed)
+{
+	uint64_t value[FL_KVM_STAT_COUNT];
+	int result = read_all(stats, value);
+
+	if (!result)
+		*fixed = value[FL_KVM_STAT_FIXED];
+	return result;
 }

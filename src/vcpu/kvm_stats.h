@@ -24,14 +24,17 @@ struct fl_kvm_stats {
 };
 
 /*
- * Finds the counters in a vCPU's statistics file. -ENOTSUP: this kernel has none (they came with Linux 5.14), or no
- * such ones. Close with fl_kvm_stats_close().
+ * Finds the counters in a vCPU's statistics file. Before the vCPU runs: KVM_GET_STATS_FD takes the mutex that KVM_RUN
+ * holds. -ENOTSUP: this kernel has none (they came with Linux 5.14), or no such ones; then stats->fd is -1, and what
+ * follows fails with -EBADF. Close with fl_kvm_stats_close().
  */
-FL_CHECKED_RESULT int fl_kvm_stats_open(struct fl_kvm_stats *stats, int vcpu_fd, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_kvm_stats_open(struct fl_kvm_stats *stats, int vcpu_fd);
 void fl_kvm_stats_close(struct fl_kvm_stats *stats);
 
 /* Page faults so far that KVM could do nothing about but let the vCPU try again. Any thread. */
 FL_CHECKED_RESULT int fl_kvm_stats_unresolved(const struct fl_kvm_stats *stats, int64_t *unresolved);
+/* Page faults so far after which the vCPU got its page. Any thread. */
+FL_CHECKED_RESULT int fl_kvm_stats_fixed(const struct fl_kvm_stats *stats, uint64_t *fixed);
 
 /* Pure. Offset of the one-number counter `name` in the file; descs: its descriptors, len bytes. -ENOENT. */
 FL_CHECKED_RESULT int fl_kvm_stats_find(const struct kvm_stats_header *header, const void *descs, size_t len,

@@ -142,6 +142,8 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	if (run == MAP_FAILED)
 		return fl_diag(diag, -errno, "cannot map vCPU %u: %s", vcpu->index, strerror(errno));
 	vcpu->run = run;
+	if (fl_kvm_stats_open(&vcpu->stats, vcpu->fd))
+		fl_log(vcpu->env->log, FL_LOG_DEBUG, "vCPU %u: KVM counts no page faults", vcpu->index);
 	vcpu->sync_regs = fl_sync_regs_works(vcpu->env->kvm->vm_fd);
 	fl_xsave_layout_init(&vcpu->xsave);
 	result = set_cpuid(vcpu, diag);
@@ -170,6 +172,7 @@ int fl_vcpu_new(struct fl_vcpu_env *env, unsigned int index, struct fl_vcpu **ou
 	vcpu->env = env;
 	vcpu->index = index;
 	vcpu->fd = -1;
+	vcpu->stats.fd = -1;
 	pthread_mutex_init(&vcpu->lock, NULL);
 	result = set_up(vcpu, diag);
 	if (result) {
@@ -325,6 +328,7 @@ void fl_vcpu_free(struct fl_vcpu *vcpu)
 	fl_vcpu_stop(vcpu);
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->env->kvm->vcpu_mmap_len);
+	fl_kvm_stats_close(&vcpu->stats);
 	fl_close(&vcpu->fd);
 	pthread_mutex_destroy(&vcpu->lock);
 	free(vcpu);

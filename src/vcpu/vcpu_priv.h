@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 
 #include "vcpu/intake.h"
+#include "vcpu/kvm_stats.h"
 #include "vcpu/pvpf.h"
 #include "vcpu/stall.h"
 #include "vcpu/vcpu.h"
@@ -30,7 +31,8 @@ struct fl_vcpu {
 	unsigned int index;
 	int fd;
 	struct kvm_run *run;
-	bool sync_regs;	    /* registers come and go by the run page (sync_regs.c) */
+	struct fl_kvm_stats stats;
+	bool sync_regs;		      /* registers come and go by the run page (sync_regs.c) */
 	struct fl_xsave_layout xsave; /* asked once, since CPUID is slow in a virtual machine */
 	atomic_bool stop;
 	atomic_bool look;		 /* the watchdog asks; set last */
@@ -45,9 +47,12 @@ struct fl_vcpu {
 	struct kvm_sregs sregs; /* of the last snapshot */
 	struct fl_pvpf pvpf;
 	struct fl_repeat healthy; /* the located page was healthy: retried */
+	/* when that row began: fl_kvm_stats_fixed() and the registers */
+	uint64_t healthy_fixed;
+	struct kvm_regs healthy_regs;
 	struct fl_repeat busy;	  /* an event was being delivered: let it finish first */
 	struct fl_look last_look;
-	struct fl_repeat asked;	  /* somebody was asked and said that he repaired it */
+	struct fl_repeat asked; /* somebody was asked and said that he repaired it */
 	struct fl_repeat substituted;
 	char path[4096]; /* of the file in the report being made */
 	/* by index in env->map; the last one is for faults whose place nobody could find */

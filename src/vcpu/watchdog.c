@@ -22,7 +22,6 @@
 
 struct patient {
 	struct fl_vcpu *vcpu;
-	struct fl_kvm_stats stats;
 	int64_t unresolved; /* at the last tick */
 	bool suspected;
 };
@@ -73,7 +72,7 @@ static unsigned int look_around(struct fl_watchdog *watchdog)
 		int64_t now;
 
 		patient->suspected = false;
-		if (fl_kvm_stats_unresolved(&patient->stats, &now))
+		if (fl_kvm_stats_unresolved(&patient->vcpu->stats, &now))
 			continue;
 		patient->suspected = fl_stall_suspect(patient->unresolved, now, watchdog->tick_ms);
 		if (patient->suspected)
@@ -92,7 +91,7 @@ static void ask_suspects(struct fl_watchdog *watchdog)
 		struct patient *patient = &watchdog->patients[i];
 		int64_t now;
 
-		if (patient->suspected && fl_kvm_stats_unresolved(&patient->stats, &now) == 0)
+		if (patient->suspected && fl_kvm_stats_unresolved(&patient->vcpu->stats, &now) == 0)
 			fl_vcpu_ask_to_look(patient->vcpu, now);
 	}
 }
@@ -114,26 +113,14 @@ static void *watchdog_thread(void *arg)
 	return NULL;
 }
 
-/* KVM_GET_STATS_FD takes the vCPU's mutex, which KVM_RUN holds: it would wait for as long as the guest runs. */
-static bool runs(struct fl_vcpu *vcpu)
+static int need_stats(struct fl_vcpu *const *vcpus, unsigned int count, struct fl_diag *diag)
 {
-	FL_LOCKED(&vcpu->lock);
-	return vcpu->started;
-}
-
-static int open_all(struct fl_watchdog *watchdog, struct fl_vcpu *const *vcpus, struct fl_diag *diag)
-{
-	for (unsigned int i = 0; i < watchdog->count; i++) {
-		struct patient *patient = &watchdog->patients[i];
-		int result;
-
-		if (runs(vcpus[i]))
-			return fl_diag(diag, -EBUSY, "vCPU %u runs already: make the watchdog before it starts", i);
-		result = fl_kvm_stats_open(&patient->stats, fl_vcpu_fd(vcpus[i]), diag);
-		if (result)
-			return result;
-		patient->vcpu = vcpus[i];
-	}
+	for (unsigned int i = 0; i < count; i++)
+		if (vcpus[i]->stats.fd < 0)
+			return fl_diag(
+				diag, -ENOTSUP,
+				"KVM does not count page faults here (Linux 5.14 or newer does), by which a vCPU that "
+				"hangs on a lost page is noticed: use strict mode");
 	return 0;
 }
 
@@ -147,24 +134,22 @@ int fl_watchdog_new(struct fl_vcpu *const *vcpus, unsigned int count, unsigned i
 	if (tick_ms > TICK_MS_MAX)
 		return fl_diag(diag, -EINVAL, "a watchdog's tick of %u ms is too long: at most %u", tick_ms,
 			       TICK_MS_MAX);
+	result = need_stats(vcpus, count, diag);
+	if (result)
+		return result;
 	watchdog = calloc(1, sizeof(*watchdog) + count * sizeof(watchdog->patients[0]));
 	if (!watchdog)
 		return fl_diag(diag, -ENOMEM, "no memory for the watchdog");
 	watchdog->log = log;
 	watchdog->tick_ms = tick_ms ? tick_ms : TICK_MS_DEFAULT;
 	watchdog->count = count;
-	for (unsigned int i = 0; i < count; i++)
-		watchdog->patients[i].stats.fd = -1;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&watchdog->lock, NULL);
 	pthread_cond_init(&watchdog->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	result = open_all(watchdog, vcpus, diag);
-	if (result) {
-		fl_watchdog_free(watchdog);
-		return result;
-	}
+	for (unsigned int i = 0; i < count; i++)
+		watchdog->patients[i].vcpu = vcpus[i];
 	*out = watchdog;
 	return 0;
 }
@@ -210,8 +195,6 @@ void fl_watchdog_free(struct fl_watchdog *watchdog)
 	if (!watchdog)
 		return;
 	fl_watchdog_stop(watchdog);
-	for (unsigned int i = 0; i < watchdog->count; i++)
-		fl_kvm_stats_close(&watchdog->patients[i].stats);
 	pthread_cond_destroy(&watchdog->changed);
 	pthread_mutex_destroy(&watchdog->lock);
 	free(watchdog);

@@ -16,7 +16,7 @@
 struct fl_watchdog;
 
 /*
- * The vCPUs must outlive the watchdog, and start after it was made (-EBUSY). tick_ms: 0 for the default. -ENOTSUP: KVM
+ * The vCPUs must outlive the watchdog. tick_ms: 0 for the default. -ENOTSUP: KVM
  * does not count a vCPU's page faults (before Linux 5.14); only strict mode helps there.
  */
 FL_CHECKED_RESULT int fl_watchdog_new(struct fl_vcpu *const *vcpus, unsigned int count, unsigned int tick_ms,

@@ -15,6 +15,8 @@
 
 #include "tests/kvm/mini_vm.h"
 
+/* More than the retries in a row that are allowed to a vCPU which does not get on. */
+#define HOLES		       1500
 #define DISK_LEN	       (UINT64_C(16) << 20)
 #define OFFSET		       UINT64_C(0x5123)
 #define EXT4_SHUTDOWN	       _IOR('X', 125, uint32_t) /* EXT4_IOC_SHUTDOWN, fs/ext4/ext4.h */
@@ -151,7 +153,7 @@ static void holes_at(unsigned int cpl)
 	assert_int_equal(fl_backing_new(fcntl(vm->file, F_DUPFD_CLOEXEC, 0), true, &backing), 0);
 	trouble.window = vm->window;
 	trouble.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	for (unsigned int i = 0; i < 300; i++) {
+	for (unsigned int i = 0; i < HOLES; i++) {
 		trouble.times = 1;
 		assert_int_equal(fl_window_map(vm->window, 0, FL_RANGE_LEN, backing, 0, true), -ENODEV);
 		assert_true(no_hole(vm));
@@ -161,7 +163,7 @@ static void holes_at(unsigned int cpl)
 	close(trouble.socket);
 	print_message("# CPL %u: %u of %u failures left a hole, %u faults\n", cpl, trouble.holes, trouble.failed,
 		      vm->faults);
-	assert_int_equal(trouble.failed, 300);
+	assert_int_equal(trouble.failed, HOLES);
 	assert_int_equal(repairs(vm), trouble.holes);
 	end_reading(vm);
 	assert_true(vm->faults > 0);

@@ -83,6 +83,13 @@ static bool write_line(struct fl_cli_events *events, const char *line, size_t le
 	return true;
 }
 
+static void note_written(struct fl_cli_events *events, size_t len)
+{
+	pthread_mutex_lock(&events->lock);
+	events->taken_len -= len;
+	pthread_mutex_unlock(&events->lock);
+}
+
 static bool write_lines(struct fl_cli_events *events, const char *lines, size_t len)
 {
 	while (len > 0) {
@@ -91,6 +98,7 @@ static bool write_lines(struct fl_cli_events *events, const char *lines, size_t 
 
 		if (!write_line(events, lines, line_len))
 			return false;
+		note_written(events, line_len);
 		lines += line_len;
 		len -= line_len;
 	}
@@ -103,6 +111,7 @@ static bool take_waiting(struct fl_cli_events *events, char **lines, size_t *len
 	pthread_mutex_lock(&events->lock);
 	*lines = events->waiting;
 	*len = events->waiting_len;
+	events->taken_len = *len;
 	events->waiting = NULL;
 	events->waiting_len = events->waiting_size = 0;
 	bool more = *len > 0 || !events->closing;
@@ -174,7 +183,7 @@ static bool make_room(struct fl_cli_events *events, size_t len, bool last)
 {
 	size_t size = events->waiting_size;
 
-	if (!last && events->waiting_len + len > FL_CLI_EVENTS_ROOM)
+	if (!last && events->taken_len + events->waiting_len + len > FL_CLI_EVENTS_ROOM)
 		return false;
 	while (size < events->waiting_len + len)
 		size = size ? 2 * size : ROOM_STEP;

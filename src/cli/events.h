@@ -24,6 +24,7 @@ struct fl_cli_events {
 	pthread_mutex_t lock; /* guards the rest */
 	char *waiting;
 	size_t waiting_len, waiting_size;
+	size_t taken_len; /* of what the thread has taken to write, and not written yet */
 	uint64_t lost;
 	bool failed;
 	bool closing;

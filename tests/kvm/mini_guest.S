@@ -195,6 +195,7 @@ exception:
 
 	program read_loop
 1:	mov (%rbx), %rax
+	incq %gs:MINI_ROUNDS
 	mov %gs:MINI_STOP, %rcx
 	test %rcx, %rcx
 	jz 1b

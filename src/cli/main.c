@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* faultline: the launcher. A client of the library's public header, like any other program. */
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "cli/options.h"
@@ -16,11 +17,23 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/*
+ * With vm.memory_failure_early_kill the kernel sends SIGBUS to whoever maps memory that has failed, whether it is used
+ * or not: to a thread that did not choose, which would end all of us. The guest is told when it touches the page. Threads
+ * inherit this, so it comes before there are any (memory_failure(), find_early_kill_thread()).
+ */
+static void hear_late_of_failed_memory(void)
+{
+	/* fails where the kernel has no CONFIG_MEMORY_FAILURE, and then has nothing to tell */
+	(void)prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0);
+}
+
 static int do_verb(const struct fl_cli_options *options)
 {
 	switch (options->verb) {
 	case FL_CLI_RUN:
 		raise_descriptor_limit();
+		hear_late_of_failed_memory();
 		return fl_cli_run(options);
 	case FL_CLI_DOCTOR:
 		return fl_cli_doctor(stdout);

@@ -55,8 +55,10 @@ static int fd_is_pseudo(int fd, bool *pseudo)
 {
 	struct statfs sfs;
 
+	*pseudo = false;
 	if (fstatfs(fd, &sfs))
-		return -errno;
+		/* a FUSE server need not know FUSE_STATFS; the kernel's own file systems all answer */
+		return errno == ENOSYS ? 0 : -errno;
 	*pseudo = is_pseudo_fs((uint64_t)sfs.f_type);
 	return 0;
 }

@@ -235,33 +235,53 @@ void fl_window_unmap_all(struct fl_window *window)
 
 /* ---- files that change ------------------------------------------------------------------ */
 
-static int substitute_locked(struct fl_window *window, struct fl_range *range, unsigned int page)
+/* Is what was found lost still what is there? The file's length is read where that can tell. */
+static bool is_still_lost(struct fl_window *window, struct fl_range *range, unsigned int page,
+			  const struct fl_window_loss *loss, uint64_t file_len)
 {
+	uint64_t page_offset = range->file_offset + page * FL_PAGE_LEN;
+
+	if (loss->backing &&
+	    (loss->backing != range->backing || fl_align_down(loss->file_offset, FL_PAGE_LEN) != page_offset))
+		return false;
+	if (!fl_page_set_has(&range->hidden, page))
+		return !loss->ended || file_len <= page_offset;
+	/* the file may have grown over it just now; if it stays hidden all the same, it cannot be brought back */
+	(void)!fl_window_file_follow(window, range->file, file_len, NULL, 0);
+	return window->broken || fl_page_set_has(&range->hidden, page);
+}
+
+static int substitute_locked(struct fl_window *window, struct fl_range *range, unsigned int page,
+			     const struct fl_window_loss *loss)
+{
+	uint64_t file_len;
 	int error;
 
 	if (fl_page_set_has(&range->substituted, page))
 		return 0;
-	if (fl_page_set_has(&range->hidden, page)) {
-		/* the file may have grown over it just now */
-		(void)!fl_window_file_follow(window, range->file, file_len_of(range->backing), NULL, 0);
-		if (window->broken)
-			return -ENOTRECOVERABLE;
-		if (!fl_page_set_has(&range->hidden, page))
-			return 0;
-	}
+	/*
+	 * As in map_locked(), the watch first: what happens after the length was read is an event. Nobody to tell of
+	 * growth is no reason to let the guest do without: the watch says so in the log.
+	 */
+	(void)!fl_window_file_watch(window, range->file, range->backing);
+	file_len = file_len_of(range->backing);
+	if (!is_still_lost(window, range, page, loss, file_len))
+		return -EAGAIN;
+	if (window->broken)
+		return -ENOTRECOVERABLE;
 	if (window->stats.substitutes >= FL_WINDOW_SUBSTITUTES_MAX)
 		return -ENOSPC;
-	/* Nobody to tell of growth is no reason to let the guest do without: the watch says so in the log. */
-	(void)!fl_window_file_watch(window, range->file, range->backing);
 	error = fl_range_change(window, range, page, page + 1, FL_PAGE_SUBSTITUTE);
-	/* As in map_locked(): does the file end before it by now? That another step fails is not this page's trouble.
-	 */
-	if (!error)
-		(void)!fl_window_file_follow(window, range->file, file_len_of(range->backing), range, 1);
-	return error;
+	if (error)
+		return error;
+	if (file_len <= range->file_offset + page * FL_PAGE_LEN)
+		fl_page_set_add(&range->ended, page, page + 1);
+	/* Has it grown by now? That another step fails is not this page's trouble. */
+	(void)!fl_window_file_follow(window, range->file, file_len_of(range->backing), range, 1);
+	return 0;
 }
 
-int fl_window_substitute(struct fl_window *window, uint64_t offset)
+int fl_window_substitute(struct fl_window *window, uint64_t offset, const struct fl_window_loss *loss)
 {
 	struct fl_range *range;
 	int error;
@@ -273,8 +293,8 @@ int fl_window_substitute(struct fl_window *window, uint64_t offset)
 		return -ENOTRECOVERABLE;
 	range = &window->ranges[offset / FL_RANGE_LEN];
 	if (!fl_range_is_mapped(range))
-		return -EINVAL;
-	error = substitute_locked(window, range, (unsigned int)(offset % FL_RANGE_LEN / FL_PAGE_LEN));
+		return loss->backing ? -EAGAIN : -EINVAL;
+	error = substitute_locked(window, range, (unsigned int)(offset % FL_RANGE_LEN / FL_PAGE_LEN), loss);
 	if (range->file)
 		fl_window_file_settle(window, range->file);
 	return error;

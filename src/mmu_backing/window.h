@@ -68,15 +68,24 @@ FL_CHECKED_RESULT int fl_window_map(struct fl_window *window, uint64_t offset, u
 FL_CHECKED_RESULT int fl_window_unmap(struct fl_window *window, uint64_t offset, uint64_t len);
 void fl_window_unmap_all(struct fl_window *window); /* what is broken stays so */
 
+/* What was found wrong with a page, as far as it can have changed before a substitute is put there. */
+struct fl_window_loss {
+	struct fl_backing *backing; /* of the caller's fl_window_view; NULL: whatever is mapped there */
+	uint64_t file_offset;	    /* the same; of a byte of the page */
+	bool ended;		    /* the file ended at or before the page */
+};
+
 /*
  * Puts a private zero page, readable and writable, in place of the page at offset (page-aligned, in a mapped range). It
- * stays until the range is mapped or unmapped, or the file, having been seen to end at or before it since, grows
- * over it. 0 also if it is there already, or if the page was hidden and the file turns out to have grown over it.
- * -EINVAL: nothing is mapped there. -ENOSPC: FL_WINDOW_SUBSTITUTES_MAX of them are there (each may cost two mappings of
- * the process). Errors otherwise as fl_window_unmap().
+ * stays until the range is mapped or unmapped, or the file, having been seen to end at or before it, grows
+ * over it. 0 also if it is there already. -EAGAIN: the loss is no more, since another part of a file is mapped there by
+ * now or the file has grown over the page: look again. -EINVAL: nothing is mapped there. -ENOSPC:
+ * FL_WINDOW_SUBSTITUTES_MAX of them are there (each may cost two mappings of the process). Errors otherwise as
+ * fl_window_unmap().
  */
 #define FL_WINDOW_SUBSTITUTES_MAX 4096u
-FL_CHECKED_RESULT int fl_window_substitute(struct fl_window *window, uint64_t offset);
+FL_CHECKED_RESULT int fl_window_substitute(struct fl_window *window, uint64_t offset,
+					   const struct fl_window_loss *loss);
 
 /*
  * Brings what is mapped of the file (dev, ino) in step with its length: pages that a substitute stands for and that

@@ -67,7 +67,10 @@ FL_CHECKED_RESULT int fl_take_back(struct fl_fault_case *c);
  * the caller ends the vCPU. -errno: KVM did not take the exception.
  */
 FL_CHECKED_RESULT int fl_follow_policy(struct fl_fault_case *c);
-/* Puts a private zero page at the located byte. -errno, with c->no_substitute set. */
+/*
+ * Puts a private zero page at the located byte, in place of what c->probe found. -errno, with c->no_substitute set;
+ * -EAGAIN: it is no longer what was found.
+ */
 FL_CHECKED_RESULT int fl_substitute_page(struct fl_fault_case *c);
 /* Why it was stopped, as part of a sentence; always NUL-terminated. */
 void fl_describe_stop(const struct fl_fault_case *c, char *buf, size_t len);

@@ -47,14 +47,24 @@ static bool page_is_healthy(const struct fl_fault_case *c)
 	return finding.verdict == FL_VERDICT_RETRY;
 }
 
+static int substitute_window(const struct fl_fault_case *c, uint64_t offset)
+{
+	const struct fl_window_loss loss = {
+		.backing = c->probe.view.backing,
+		.file_offset = c->probe.view.file_offset,
+		.ended = c->finding.cause == FL_CAUSE_TRUNCATED,
+	};
+
+	return fl_window_substitute(c->probe.region->window, fl_align_down(offset, FL_PAGE_LEN), &loss);
+}
+
 int fl_substitute_page(struct fl_fault_case *c)
 {
 	const struct fl_region *region = c->probe.region;
-	uint64_t offset = c->location.gpa - region->gpa;
 	int result;
 
 	if (region->kind == FL_REGION_WINDOW)
-		result = fl_window_substitute(region->window, fl_align_down(offset, FL_PAGE_LEN));
+		result = substitute_window(c, c->location.gpa - region->gpa);
 	else
 		result = substitute_ram(c->vcpu->env->ram, region, c->location.gpa);
 	if (!result && !page_is_healthy(c)) {
@@ -70,13 +80,16 @@ int fl_substitute_page(struct fl_fault_case *c)
 
 static bool substitute(struct fl_fault_case *c)
 {
+	int result;
+
 	if (fl_repeat_count(&c->vcpu->substituted, c->regs.rip) > FL_REPEATS_MAX) {
 		c->no_substitute = "the access keeps failing";
 		return false;
 	}
-	if (fl_substitute_page(c))
+	result = fl_substitute_page(c);
+	if (result && result != -EAGAIN)
 		return false;
-	c->outcome = FL_OUTCOME_SUBSTITUTED;
+	c->outcome = result ? FL_OUTCOME_RETRIED : FL_OUTCOME_SUBSTITUTED;
 	return true;
 }
 

@@ -7,6 +7,9 @@
 
 #include "vcpu/fault_case.h"
 
+/* What is found may have changed before it can be acted upon. */
+#define LOOKS_MAX 4
+
 static bool is_offered(const struct fl_region *region)
 {
 	return region && region->kind == FL_REGION_WINDOW && fl_policy_has(&region->policy, FL_ACTION_SUBSTITUTE);
@@ -28,21 +31,37 @@ static bool look(struct fl_fault_case *c)
 	       fl_action_is_possible(FL_ACTION_SUBSTITUTE, c->probe.region, &c->finding, &possible);
 }
 
+/* 1: it is there. 0: it is not to be had. -errno: it could not be done. */
+static int look_and_substitute(struct fl_fault_case *c)
+{
+	int result = -EAGAIN;
+
+	for (unsigned int i = 0; i < LOOKS_MAX && result == -EAGAIN; i++) {
+		fl_probe_put(&c->probe);
+		if (!look(c))
+			return 0;
+		result = fl_substitute_page(c);
+	}
+	return result ? result : 1;
+}
+
 static bool serve(struct fl_fault_case *c, uint64_t pfn)
 {
 	struct fl_fault fault;
+	int result;
 
 	if (pfn > UINT64_MAX / FL_PAGE_LEN)
 		return false;
 	c->location = (struct fl_location){.gpa_valid = true, .gpa = pfn * FL_PAGE_LEN};
-	if (!is_offered(fl_gpa_map_find(c->vcpu->env->map, c->location.gpa)) || !look(c))
+	if (!is_offered(fl_gpa_map_find(c->vcpu->env->map, c->location.gpa)))
 		return false;
-	if (fl_substitute_page(c)) {
+	result = look_and_substitute(c);
+	if (result < 0)
 		fl_log_limited(c->vcpu->env->log, &c->vcpu->odd_lines, FL_LOG_WARN,
 			       "vCPU %u: no substitute for page 0x%llx: %s", c->vcpu->index, (unsigned long long)pfn,
 			       c->no_substitute);
+	if (result <= 0)
 		return false;
-	}
 	fl_step_end(c, &c->times.deliver_ns);
 	c->outcome = FL_OUTCOME_SUBSTITUTED;
 	fl_account(c, &fault);

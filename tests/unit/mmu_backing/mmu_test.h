@@ -92,6 +92,9 @@ static inline struct fl_region test_window_region(struct fl_window *window, uint
 	};
 }
 
+/* Whatever is there, it is to be substituted. */
+static const struct fl_window_loss any_loss __attribute__((unused)) = {0};
+
 /* What the kernel says is mapped at an address: "rw-s" and so on, or "hole". */
 struct test_mapping {
 	char perms[8];

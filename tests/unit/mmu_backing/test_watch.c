@@ -327,7 +327,7 @@ static void test_substitutes_are_followed(void **state)
 	assert_int_equal(fl_window_map(window, 0, RANGE, backing, 0, true), 0);
 	assert_int_equal(fl_window_map(window, RANGE, RANGE, other, 0, true), 0);
 	assert_int_equal(files_of(watch), 0);
-	assert_int_equal(fl_window_substitute(window, 3 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(window, 3 * PAGE, &any_loss), 0);
 	assert_int_equal(files_of(watch), 1);
 	assert_int_equal(test_peek(fl_window_hva(window) + 3 * PAGE), 0);
 	test_fill(backing->fd, 0, RANGE);
@@ -336,7 +336,7 @@ static void test_substitutes_are_followed(void **state)
 	assert_false(is_substituted(window, 3 * PAGE));
 	assert_int_equal(test_peek(fl_window_hva(window) + 3 * PAGE), test_byte(3 * PAGE));
 	assert_int_equal(files_of(watch), 0);
-	assert_int_equal(fl_window_substitute(window, 4 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(window, 4 * PAGE, &any_loss), 0);
 	assert_int_equal(files_of(watch), 1);
 	assert_int_equal(fl_window_unmap(window, 0, RANGE), 0);
 	assert_int_equal(files_of(watch), 0);

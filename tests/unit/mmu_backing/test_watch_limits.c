@@ -96,11 +96,11 @@ static void test_no_watch_left(void **state)
 	assert_int_equal(fl_window_map(hiding, RANGE, RANGE, one, 0, true), 0);
 	/* a substituted page only stays longer */
 	assert_int_equal(fl_window_map(plain, 0, RANGE, two, 0, true), 0);
-	assert_int_equal(fl_window_substitute(plain, 0), 0);
+	assert_int_equal(fl_window_substitute(plain, 0, &any_loss), 0);
 	fake.add_error = 0;
 	fl_watch_get_stats(watch, &stats);
 	assert_int_equal(stats.files, 1);
-	assert_int_equal(fl_window_substitute(plain, PAGE), 0); /* now it can be */
+	assert_int_equal(fl_window_substitute(plain, PAGE, &any_loss), 0); /* now it can be */
 	fl_watch_get_stats(watch, &stats);
 	assert_int_equal(stats.files, 2);
 	fl_window_free(hiding);

@@ -197,7 +197,7 @@ static void *keep_mapping(void *arg)
 		else
 			rig->wrong += fl_window_unmap(rig->window, at, RANGE) != 0;
 		if (i % 5 == 0)
-			(void)!fl_window_substitute(rig->window, i % 2048 * PAGE);
+			(void)!fl_window_substitute(rig->window, i % 2048 * PAGE, &any_loss);
 		if (i % 16 == 0)
 			usleep(1);
 	}

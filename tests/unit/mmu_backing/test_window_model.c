@@ -78,7 +78,7 @@ static void step_substitute(struct model *model)
 	struct model_page *page = &model->pages[at];
 	uint8_t byte = (uint8_t)any(model, 256);
 
-	assert_int_equal(fl_window_substitute(model->window, at * PAGE), page->file < 0 ? -EINVAL : 0);
+	assert_int_equal(fl_window_substitute(model->window, at * PAGE, &any_loss), page->file < 0 ? -EINVAL : 0);
 	if (page->file < 0)
 		return;
 	if (!page->substituted)

@@ -52,8 +52,8 @@ static int setup_pieces(void **state)
 	setup(state);
 	f = *state;
 	resize(f, END);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST), 0);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST_2), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST, &any_loss), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST_2, &any_loss), 0);
 	f->hva[SUBST] = 0x33;
 	f->hva[SUBST_2] = 0x33;
 	return 0;
@@ -120,7 +120,7 @@ static void test_one_mmap_a_stretch(void **state)
 	assert_int_equal(fault.replacing, 1);
 	resize(f, END - 1);
 	assert_int_equal(fault.replacing, 1);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST, &any_loss), 0);
 	assert_int_equal(fault.replacing, 2);
 	resize(f, 0); /* [0, END); what is beyond is gone already */
 	assert_int_equal(fault.replacing, 3);
@@ -188,14 +188,14 @@ static void test_failing_substitute(void **state)
 	struct fixture *f = *state;
 
 	arm(FAIL_EARLY, 0, 1);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + 4 * PAGE), -ENOMEM);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + 4 * PAGE, &any_loss), -ENOMEM);
 	assert_pieces(f, 0x33);
 	arm(FAIL_HOLE, 0, 1);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + 4 * PAGE), -ENODEV);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + 4 * PAGE, &any_loss), -ENODEV);
 	assert_true(fault.left_hole);
 	assert_pieces(f, 0x33);
 	arm(FAIL_HOLE, 0, 1);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + END), -ENODEV);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + END, &any_loss), -ENODEV);
 	assert_pieces(f, 0x33);
 }
 
@@ -248,8 +248,8 @@ static void test_pieces_that_do_not_come_back(void **state)
 		assert_int_equal(stats.substitutes, i % 2 ? 1 : 2);
 		tell(f, END);
 		resize(f, END - 1);
-		assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST), 0);
-		assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST_2), 0);
+		assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST, &any_loss), 0);
+		assert_int_equal(fl_window_substitute(f->window, RANGE + SUBST_2, &any_loss), 0);
 		assert_pieces(f, 0);
 	}
 }
@@ -258,7 +258,7 @@ static void test_pieces_that_do_not_come_back(void **state)
 static void lands(const struct fixture *f, uint64_t at, uint64_t len, int prot, int flags, int fd)
 {
 	arm_foreign(at, len, prot, flags, fd, 0);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + 4 * PAGE), -ENOTRECOVERABLE);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + 4 * PAGE, &any_loss), -ENOTRECOVERABLE);
 	assert_int_equal(fault.failed, 1);
 	assert_true(fl_window_is_broken(f->window));
 	memset(fault.foreign, 0x44, len);

@@ -86,7 +86,7 @@ static void test_truncated_page_is_replaced_until_the_file_is_back(void **state)
 
 	assert_int_equal(fl_window_map(f->window, RANGE, RANGE, f->file, 0, true), 0);
 	resize(f, 2 * PAGE);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + 3 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + 3 * PAGE, &any_loss), 0);
 	assert_int_equal(test_peek(f->hva + RANGE + 3 * PAGE), 0);
 	assert_int_equal(test_peek(f->hva + RANGE + 2 * PAGE), -1);
 	assert_int_equal(test_peek(f->hva + RANGE + 4 * PAGE), -1);
@@ -97,7 +97,7 @@ static void test_truncated_page_is_replaced_until_the_file_is_back(void **state)
 	assert_int_equal(substitutes(f), 1);
 
 	/* again: it is there already, with what was written */
-	assert_int_equal(fl_window_substitute(f->window, RANGE + 3 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + 3 * PAGE, &any_loss), 0);
 	assert_int_equal(test_peek(f->hva + RANGE + 3 * PAGE + 7), 42);
 
 	resize(f, 3 * PAGE); /* not over it */
@@ -119,13 +119,13 @@ static void test_pages_are_private(void **state)
 
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
 	resize(f, 0);
-	assert_int_equal(fl_window_substitute(f->window, 0), 0);
-	assert_int_equal(fl_window_substitute(f->window, PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, 0, &any_loss), 0);
+	assert_int_equal(fl_window_substitute(f->window, PAGE, &any_loss), 0);
 	memset(f->hva, 0x77, PAGE);
 	assert_int_equal(f->hva[PAGE], 0);
 	refill(f);
 	resize(f, 0);
-	assert_int_equal(fl_window_substitute(f->window, 0), 0);
+	assert_int_equal(fl_window_substitute(f->window, 0, &any_loss), 0);
 	assert_int_equal(f->hva[0], 0);
 }
 
@@ -135,7 +135,7 @@ static void test_unreadable_page_stays_replaced(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
-	assert_int_equal(fl_window_substitute(f->window, 5 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, 5 * PAGE, &any_loss), 0);
 	assert_int_equal(test_peek(f->hva + 5 * PAGE + 1), 0);
 	resize(f, RANGE);
 	resize(f, 2 * RANGE);
@@ -152,8 +152,8 @@ static void test_map_and_unmap_end_it(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(fl_window_map(f->window, 0, 2 * RANGE, f->file, 0, false), 0);
-	assert_int_equal(fl_window_substitute(f->window, PAGE), 0);
-	assert_int_equal(fl_window_substitute(f->window, RANGE + PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, PAGE, &any_loss), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE + PAGE, &any_loss), 0);
 	f->hva[PAGE] = 1; /* writable, though the file is mapped read-only */
 	assert_int_equal(substitutes(f), 2);
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0); /* an upgrade */
@@ -169,10 +169,10 @@ static void test_bad_places(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, false), 0);
-	assert_int_equal(fl_window_substitute(f->window, RANGE), -EINVAL);
-	assert_int_equal(fl_window_substitute(f->window, 1), -EINVAL);
-	assert_int_equal(fl_window_substitute(f->window, WINDOW_LEN), -EINVAL);
-	assert_int_equal(fl_window_substitute(f->window, UINT64_MAX - PAGE + 1), -EINVAL);
+	assert_int_equal(fl_window_substitute(f->window, RANGE, &any_loss), -EINVAL);
+	assert_int_equal(fl_window_substitute(f->window, 1, &any_loss), -EINVAL);
+	assert_int_equal(fl_window_substitute(f->window, WINDOW_LEN, &any_loss), -EINVAL);
+	assert_int_equal(fl_window_substitute(f->window, UINT64_MAX - PAGE + 1, &any_loss), -EINVAL);
 	assert_int_equal(substitutes(f), 0);
 }
 
@@ -186,7 +186,7 @@ static void test_there_is_a_limit(void **state)
 		assert_int_equal(fl_window_map(f->window, 2 * i * RANGE, 2 * RANGE, f->file, 0, true), 0);
 	resize(f, 0);
 	for (uint64_t at = 0; at < WINDOW_LEN && !error; at += PAGE) {
-		error = fl_window_substitute(f->window, at);
+		error = fl_window_substitute(f->window, at, &any_loss);
 		made += error == 0;
 	}
 	assert_int_equal(error, -ENOSPC);
@@ -205,8 +205,8 @@ static void test_among_hidden_pages(void **state)
 
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
 	resize(f, PAGE);
-	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE), 0);
-	assert_int_equal(fl_window_substitute(f->window, RANGE - PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &any_loss), 0);
+	assert_int_equal(fl_window_substitute(f->window, RANGE - PAGE, &any_loss), 0);
 	f->hva[3 * PAGE] = 9;
 	resize(f, 0);
 	resize(f, 2 * PAGE);
@@ -230,7 +230,85 @@ static void test_hidden_page_that_the_file_has_again(void **state)
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
 	resize(f, PAGE);
 	test_fill(f->file->fd, 0, RANGE);
-	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &any_loss), -EAGAIN);
+	assert_false(is_substituted(f, 3 * PAGE));
+	assert_int_equal(test_peek(f->hva + 3 * PAGE), test_byte(3 * PAGE));
+}
+
+static struct fl_window_loss loss_of(const struct fixture *f, uint64_t file_offset, bool ended)
+{
+	return (struct fl_window_loss){.backing = f->file, .file_offset = file_offset, .ended = ended};
+}
+
+/* The same where nothing is hidden; and with nobody who would tell of the growth afterwards. */
+static void test_truncated_page_that_the_file_has_again(void **state)
+{
+	struct fixture *f = *state;
+	const struct fl_window_loss ended = loss_of(f, 3 * PAGE + 5, true), bad_disk = loss_of(f, 3 * PAGE + 5, false);
+
+	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
+	resize(f, PAGE);
+	test_fill(f->file->fd, 0, RANGE);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &ended), -EAGAIN);
+	assert_false(is_substituted(f, 3 * PAGE));
+	assert_int_equal(test_peek(f->hva + 3 * PAGE), test_byte(3 * PAGE));
+	assert_int_equal(ftruncate(f->file->fd, (off_t)(3 * PAGE)), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &ended), 0);
+	assert_true(is_substituted(f, 3 * PAGE));
+	refill(f);
+	assert_false(is_substituted(f, 3 * PAGE));
+	/* what the file's length has nothing to do with it does not cure */
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &bad_disk), 0);
+	assert_true(is_substituted(f, 3 * PAGE));
+}
+
+/* Between the fault and the substitution something else was mapped there, of which nothing is lost. */
+static void test_page_of_another_file(void **state)
+{
+	struct fixture *f = *state;
+	struct fl_backing *other = test_backing(test_memfd(RANGE));
+	const struct fl_window_loss loss = loss_of(f, 3 * PAGE, false);
+
+	assert_int_equal(fl_window_map(f->window, 0, RANGE, other, 0, true), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &loss), -EAGAIN);
+	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, RANGE, true), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &loss), -EAGAIN);
+	assert_int_equal(fl_window_unmap(f->window, 0, RANGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &loss), -EAGAIN);
+	assert_int_equal(substitutes(f), 0);
+	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &loss), 0);
+	assert_int_equal(substitutes(f), 1);
+	fl_backing_unref(other);
+}
+
+/* The wrapped function has no argument to hang this on. */
+static const struct fixture *grows_now;
+
+void *__real_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
+
+void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	const struct fixture *f = grows_now;
+
+	grows_now = NULL;
+	if (f)
+		test_fill(f->file->fd, 0, 2 * RANGE);
+	return __real_mmap64(addr, len, prot, flags, fd, offset);
+}
+
+/* The length has been read, and the page is not there yet: nobody will tell of this growth any more. */
+static void test_file_that_grows_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	const struct fl_window_loss loss = loss_of(f, 3 * PAGE, true);
+
+	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, true), 0);
+	resize(f, PAGE);
+	grows_now = f;
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &loss), 0);
+	assert_null(grows_now);
 	assert_false(is_substituted(f, 3 * PAGE));
 	assert_int_equal(test_peek(f->hva + 3 * PAGE), test_byte(3 * PAGE));
 }
@@ -254,7 +332,7 @@ static void test_probe_finds_it_healthy(void **state)
 
 	assert_int_equal(fl_window_map(f->window, 0, RANGE, f->file, 0, false), 0);
 	resize(f, PAGE);
-	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE), 0);
+	assert_int_equal(fl_window_substitute(f->window, 3 * PAGE, &any_loss), 0);
 	healthy(f, FL_ACCESS_READ);
 	healthy(f, FL_ACCESS_WRITE);
 }
@@ -273,6 +351,12 @@ static const struct CMUnitTest tests[] = {
 	HIDING_TEST(test_there_is_a_limit),
 	HIDING_TEST(test_among_hidden_pages),
 	HIDING_TEST(test_hidden_page_that_the_file_has_again),
+	PLAIN_TEST(test_truncated_page_that_the_file_has_again),
+	HIDING_TEST(test_truncated_page_that_the_file_has_again),
+	PLAIN_TEST(test_page_of_another_file),
+	HIDING_TEST(test_page_of_another_file),
+	PLAIN_TEST(test_file_that_grows_meanwhile),
+	HIDING_TEST(test_file_that_grows_meanwhile),
 	PLAIN_TEST(test_probe_finds_it_healthy),
 	HIDING_TEST(test_probe_finds_it_healthy),
 };

@@ -239,8 +239,11 @@ unsigned int lines_with(const char *text, const char *part)
 {
 	unsigned int count = 0;
 
-	for (const char *at = strstr(text, part); at; at = strstr(at + strcspn(at, "\n"), part))
+	for (const char *at = strstr(text, part); at; at = strstr(at, part)) {
 		count++;
+		at += strcspn(at, "\n");
+		at += *at == '\n'; /* or a part that begins with one would be found here for ever */
+	}
 	return count;
 }
 

@@ -50,7 +50,7 @@ void run_on_host(const struct bench *bench, const char *mode, struct transcript 
 
 void transcript_free(struct transcript *transcript);
 
-/* How many lines have `part` in them. */
+/* How many lines have `part` in them; one that begins with or goes on after a newline counts where it begins. */
 unsigned int lines_with(const char *text, const char *part);
 
 /* What was seen, as TAP comments: for a test that failed. */

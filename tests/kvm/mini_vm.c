@@ -98,6 +98,8 @@ static void on_fault(void *arg, const struct fl_fault *fault)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	FL_LOCKED(&vm->lock);
+	if (fault->outcome <= FL_OUTCOME_SUBSTITUTED)
+		vm->outcomes[fault->outcome]++;
 	if (vm->faults >= MINI_FAULTS_MAX)
 		return;
 	seen = &vm->seen[vm->faults++];
@@ -436,6 +438,27 @@ bool mini_wait(struct mini_vm *vm, unsigned int index)
 void mini_wait_ready(struct mini_vm *vm, unsigned int index)
 {
 	assert_true(wait_for(vm, &vm->ready[index], index));
+}
+
+bool mini_is_done(struct mini_vm *vm, unsigned int index)
+{
+	FL_LOCKED(&vm->lock);
+
+	return vm->done[index];
+}
+
+bool mini_has_ended(struct mini_vm *vm, unsigned int index)
+{
+	FL_LOCKED(&vm->lock);
+
+	return vm->ended[index];
+}
+
+unsigned int mini_outcomes(struct mini_vm *vm, enum fl_outcome outcome)
+{
+	FL_LOCKED(&vm->lock);
+
+	return vm->outcomes[outcome];
 }
 
 uint64_t mini_code(const uint8_t *label)

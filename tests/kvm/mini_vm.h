@@ -52,8 +52,9 @@ struct mini_vm {
 	bool done[MINI_VCPUS_MAX], ready[MINI_VCPUS_MAX], ended[MINI_VCPUS_MAX];
 	enum fl_vcpu_end end[MINI_VCPUS_MAX];
 	struct fl_diag diag[MINI_VCPUS_MAX];
-	unsigned int faults;
+	unsigned int faults; /* as many as are in seen */
 	struct mini_seen seen[MINI_FAULTS_MAX];
+	unsigned int outcomes[FL_OUTCOME_SUBSTITUTED + 1]; /* of all, also those that seen had no room for */
 };
 
 /* What a vCPU starts with; everything not named is zero. */
@@ -92,6 +93,10 @@ void mini_start(struct mini_vm *vm, unsigned int index, const struct mini_start 
 /* Waits until the vCPU's program is done (true) or it has ended by itself (false); fails the test after a while. */
 bool mini_wait(struct mini_vm *vm, unsigned int index);
 void mini_wait_ready(struct mini_vm *vm, unsigned int index);
+/* While the vCPUs run; afterwards the members themselves will do. */
+bool mini_is_done(struct mini_vm *vm, unsigned int index);
+bool mini_has_ended(struct mini_vm *vm, unsigned int index);
+unsigned int mini_outcomes(struct mini_vm *vm, enum fl_outcome outcome);
 
 uint64_t mini_code(const uint8_t *label); /* its address in the guest */
 uint64_t mini_gva(uint64_t offset);	  /* of a byte of the window */

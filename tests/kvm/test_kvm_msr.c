@@ -127,7 +127,8 @@ static void test_idle_until_timer(void **state)
 {
 	struct mini_vm *vm = mini_new(1, reflect);
 	struct mini_start start = {.program = mini_idle, .rsi = 1000000000, .rdi = MSR_IDLE, .r8 = 1};
-	double wall, cpu;
+	double since_start = -seconds(CLOCK_MONOTONIC), wall, cpu;
+	bool done;
 
 	(void)state;
 	mini_start(vm, 0, &start);
@@ -136,8 +137,11 @@ static void test_idle_until_timer(void **state)
 	cpu = -seconds(mini_thread_clock(vm, 0));
 	usleep(800000);
 	cpu += seconds(mini_thread_clock(vm, 0));
+	done = mini_is_done(vm, 0);
 	wall += seconds(CLOCK_MONOTONIC);
-	assert_false(vm->done[0]);
+	since_start += seconds(CLOCK_MONOTONIC);
+	if (since_start < 1) /* a host with other work lets us sleep for longer than the guest does */
+		assert_false(done);
 	assert_true(mini_wait(vm, 0));
 	assert_int_equal(mini_read64(vm, 0, MINI_INTERRUPTS), 1);
 	printf("# idle: %.3f s of CPU in %.3f s (%.2f %%)\n", cpu, wall, 100 * cpu / wall);
@@ -175,7 +179,7 @@ static void test_idle_until_ipi(void **state)
 	mini_start(vm, 1, &sleeper);
 	mini_wait_ready(vm, 1);
 	usleep(100000);
-	assert_false(vm->done[1]);
+	assert_false(mini_is_done(vm, 1));
 	mini_start(vm, 0, &waker);
 	assert_true(mini_wait(vm, 0));
 	assert_true(mini_wait(vm, 1));

@@ -140,16 +140,6 @@ static void *flap(void *arg)
 	return NULL;
 }
 
-static unsigned int count_outcome(struct mini_vm *vm, enum fl_outcome outcome)
-{
-	unsigned int count = 0;
-
-	FL_LOCKED(&vm->lock);
-	for (unsigned int i = 0; i < vm->faults; i++)
-		count += vm->seen[i].fault.outcome == outcome;
-	return count;
-}
-
 /* The file shrinks and grows all the time: some touches find the page back when they are looked at. */
 static void healthy_at(unsigned int cpl)
 {
@@ -163,18 +153,18 @@ static void healthy_at(unsigned int cpl)
 
 	assert_int_equal(pthread_create(&thread, NULL, flap, &flapper), 0);
 	mini_start(vm, 0, &start);
-	for (unsigned int i = 0; i < 200 && count_outcome(vm, FL_OUTCOME_RETRIED) < 3; i++)
+	for (unsigned int i = 0; i < 200 && mini_outcomes(vm, FL_OUTCOME_RETRIED) < 3; i++)
 		usleep(100000);
 	mini_write64(vm, 0, MINI_STOP, 1);
 	atomic_store(&flapper.end, true);
 	pthread_join(thread, &result);
 	assert_null(result);
 	assert_true(mini_wait(vm, 0));
-	retried = count_outcome(vm, FL_OUTCOME_RETRIED);
-	delivered = count_outcome(vm, FL_OUTCOME_RECORD);
+	retried = mini_outcomes(vm, FL_OUTCOME_RETRIED);
+	delivered = mini_outcomes(vm, FL_OUTCOME_RECORD);
 	printf("# CPL %u: %u retried, %u delivered\n", cpl, retried, delivered);
-	assert_int_equal(retried + delivered, vm->faults);
-	assert_true(vm->faults == MINI_FAULTS_MAX || mini_read64(vm, 0, MINI_COUNT) == delivered);
+	assert_int_equal(FL_MIN(retried + delivered, (unsigned int)MINI_FAULTS_MAX), vm->faults);
+	assert_int_equal(mini_read64(vm, 0, MINI_COUNT), delivered);
 	assert_true(retried > 0);
 	mini_free(vm);
 }

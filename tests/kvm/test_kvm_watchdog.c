@@ -246,7 +246,7 @@ static void test_two_vcpus(void **state)
 	first = vm->seen[0].fault.vcpu;
 	check(vm, 0, first, mini_code(mini_read), FL_ACCESS_READ, BAD_OFFSET, FL_CAUSE_TRUNCATED);
 	check(vm, 1, 1 - first, mini_code(mini_write), FL_ACCESS_WRITE, BAD_OFFSET + 0x1000, FL_CAUSE_TRUNCATED);
-	assert_false(vm->ended[2] || vm->ended[3]);
+	assert_false(mini_has_ended(vm, 2) || mini_has_ended(vm, 3));
 	mini_free(vm);
 }
 

@@ -274,6 +274,161 @@ static void test_no_store_leads_there(void **state)
 	assert_int_equal(undo(s, GPA + 0x10, 8, 0x10), -ENOENT);
 }
 
+/* ---- bytes before the store that could be its prefixes ---- */
+
+/* A function's code as a compiler writes it, then one more instruction, then the store. */
+static void put_store(struct setup *s, const char *last, size_t last_len, const char *store, size_t store_len)
+{
+	static const char code[] = "\x55"	      /* push %rbp */
+				   "\x48\x89\xe5"     /* mov %rsp,%rbp */
+				   "\x53"	      /* push %rbx */
+				   "\x48\x83\xec\x18" /* sub $24,%rsp */
+				   "\x48\x89\xfb"     /* mov %rdi,%rbx */
+				   "\x31\xc0"	      /* xor %eax,%eax */
+				   "\x85\xf6"	      /* test %esi,%esi */
+				   "\x7e\x2a"	      /* jle .+44 */
+				   "\x48\x8b\x43\x08" /* mov 8(%rbx),%rax */
+				   "\x48\x01\xf0"     /* add %rsi,%rax */
+				   "\x0f\xb6\x4b\x10" /* movzbl 16(%rbx),%ecx */
+				   "\x83\xc1\x01"     /* add $1,%ecx */
+				   "\x89\x4d\xec";    /* mov %ecx,-20(%rbp) */
+	uint8_t *at = s->code->bytes + 0x100;
+
+	memcpy(at, store, store_len);
+	memcpy(at - last_len, last, last_len);
+	for (size_t i = 1; i <= 0x80; i++)
+		at[-(ptrdiff_t)(last_len + i)] = (uint8_t)code[sizeof(code) - 2 - (i - 1) % (sizeof(code) - 1)];
+	s->before.rbx = DATA + 0x10;
+	s->before.rax = 0x1122334455667788;
+	s->after = s->before;
+	s->after.rip += store_len;
+}
+
+#define PUT_STORE(s, code, store) put_store(s, code, sizeof(code) - 1, store, sizeof(store) - 1)
+
+/* The last byte of what is before it is a displacement, whatever it looks like. */
+static void test_prefix_of_nothing(void **state)
+{
+	static const char looks[] = "\x26\x2e\x36\x3e\x65\x66\x67\xf2\xf3\x40\x41\x44\x48\x4f";
+	char load[] = "\x48\x8b\x43\x2e"; /* mov 0x2e(%rbx),%rax */
+	struct setup *s = *state;
+
+	for (size_t i = 0; i < sizeof(looks) - 1; i++) {
+		load[3] = looks[i];
+		put_store(s, load, sizeof(load) - 1, "\x48\x89\x03", 3); /* mov %rax,(%rbx) */
+		check(s, GPA + 0x10, 8, 0x1122334455667788);
+	}
+}
+
+/* The same where it changes what the instruction means, but not what came of it: %sil and %dh are equal. */
+static void test_prefix_of_nothing_that_matters(void **state)
+{
+	struct setup *s = *state;
+
+	PUT_STORE(s, "\x48\x8b\x43\x40", "\x88\x33"); /* mov 0x40(%rbx),%rax; mov %dh,(%rbx) */
+	s->before.rsi = s->after.rsi = 0x77;
+	s->before.rdx = s->after.rdx = 0x7700;
+	check(s, GPA + 0x10, 1, 0x77);
+}
+
+/* Assemblers pad with prefixes; the code before ends where the first of them is. */
+static void test_prefix_without_effect(void **state)
+{
+	struct setup *s = *state;
+
+	PUT_STORE(s, "\x48\x8b\x43\x08", "\x2e\x48\x89\x03"); /* mov 8(%rbx),%rax; cs mov %rax,(%rbx) */
+	check(s, GPA + 0x10, 8, 0x1122334455667788);
+	PUT_STORE(s, "\x48\x8b\x43\x08", "\x66\x66\x2e\x48\x89\x03");
+	check(s, GPA + 0x10, 8, 0x1122334455667788);
+}
+
+/* What linkers make of a call through a table: addr32 call. */
+static void test_call_with_prefix(void **state)
+{
+	struct setup *s = *state;
+
+	PUT_STORE(s, "\x48\x8b\x43\x08", "\x67\xe8\x00\x02\x00\x00");
+	s->before.rsp = DATA + 0x108;
+	s->after = s->before;
+	s->after.rip += 6 + 0x200;
+	s->after.rsp -= 8;
+	check(s, GPA + 0x100, 8, s->before.rip + 6);
+	PUT_STORE(s, "\x48\x8b\x43\x67", "\xe8\x00\x02\x00\x00");
+	s->before.rsp = DATA + 0x108;
+	s->after = s->before;
+	s->after.rip += 5 + 0x200;
+	s->after.rsp -= 8;
+	check(s, GPA + 0x100, 8, s->before.rip + 5);
+}
+
+/* At the first bytes of a page behind which nothing can be read nothing can be said of the code before. */
+static void test_no_code_before(void **state)
+{
+	struct setup *s = *state;
+
+	memcpy(s->code->bytes, "\x2e\x48\x89\x03", 4);
+	s->before.rip = CODE + 1;
+	s->before.rbx = DATA + 0x10;
+	s->before.rax = 0x1122334455667788;
+	s->after = s->before;
+	s->after.rip = CODE + 4;
+	check(s, GPA + 0x10, 8, 0x1122334455667788); /* the same store either way: the shortest */
+	memcpy(s->code->bytes, "\x40\x88\x33", 3);   /* mov %sil,(%rbx) or mov %dh,(%rbx) */
+	s->after.rip = CODE + 3;
+	s->after.rsi = 0x77;
+	s->after.rdx = 0x7700;
+	assert_int_equal(undo(s, GPA + 0x10, 1, 0x77), -ENOENT);
+	s->after.rdx = 0x7800; /* the data tells */
+	s->before = s->after;
+	s->before.rip = CODE;
+	check(s, GPA + 0x10, 1, 0x77);
+}
+
+/* One iteration of what is at RIP, or what is before it? */
+static void test_repeated_or_not(void **state)
+{
+	struct setup *s = *state;
+
+	SET_CODE(s, "\xaa\xf3\xaa"); /* stosb; rep stosb */
+	s->after = s->before;
+	s->after.rdi = DATA + 0x21;
+	s->after.rip += 1;
+	assert_int_equal(undo(s, GPA + 0x20, 1, 0x10), -ENOENT);
+}
+
+static void test_constants(void **state)
+{
+	struct setup *s = *state;
+
+	SET_CODE(s, "\x48\xc7\x03\xfe\xff\xff\xff"); /* movq $-2,(%rbx) */
+	s->before.rbx = DATA + 0x10;
+	s->after = s->before;
+	s->after.rip += 7;
+	check(s, GPA + 0x10, 8, UINT64_C(0xfffffffffffffffe));
+	assert_int_equal(undo(s, GPA + 0x10, 8, 0xfffffffe), -ENOENT);
+	SET_CODE(s, "\x6a\xfe"); /* push $-2 */
+	s->before.rsp = DATA + 0x108;
+	s->after = s->before;
+	s->after.rip += 2;
+	s->after.rsp -= 8;
+	check(s, GPA + 0x100, 8, UINT64_C(0xfffffffffffffffe));
+	assert_int_equal(undo(s, GPA + 0x100, 8, 0xfffffffe), -ENOENT);
+}
+
+/* Only the part of a store behind a page's end: its length is known, too. */
+static void test_second_part(void **state)
+{
+	struct setup *s = *state;
+
+	fake_add(&s->world, DATA + 0x1000, GPA + 0x9000);
+	SET_CODE(s, "\x48\x89\x03");
+	s->before.rbx = DATA + 0xffd;
+	s->after = s->before;
+	s->after.rip += 3;
+	check(s, GPA + 0x9000, 5, 0);
+	assert_int_equal(undo(s, GPA + 0x9000, 4, 0), -ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
 	TEST(test_mov),
@@ -292,6 +447,14 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_sse_store),
 	TEST(test_not_a_plain_store),
 	TEST(test_no_store_leads_there),
+	TEST(test_prefix_of_nothing),
+	TEST(test_prefix_of_nothing_that_matters),
+	TEST(test_prefix_without_effect),
+	TEST(test_call_with_prefix),
+	TEST(test_no_code_before),
+	TEST(test_repeated_or_not),
+	TEST(test_constants),
+	TEST(test_second_part),
 };
 
 FL_TEST_MAIN(30, tests)

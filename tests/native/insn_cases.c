@@ -7,8 +7,9 @@
 #define SEGMENT_FS 0x64
 #define SEGMENT_GS 0x65
 /* HLT is #GP for both a process and a guest at CPL 3; not every KVM lets CPL 3 have INT3 */
-#define HLT	   0xf4
-#define LOW32(x)   ((x)&UINT32_MAX)
+#define HLT	     0xf4
+#define USER_ADDRESS UINT64_C(0x7fffffffffff)
+#define LOW32(x)     ((x)&UINT32_MAX)
 
 struct making {
 	const struct insn_world *world;
@@ -260,6 +261,8 @@ bool insn_case_make(const struct insn_world *world, const struct insn_spec *spec
 	c->class = class_of(spec, c->form);
 	for (unsigned int i = 0; i < 16; i++)
 		c->state.gpr[i] = spec->bits == BITS_64 ? insn_random(&m.random) : LOW32(insn_random(&m.random));
+	if (world->user_stack)
+		c->state.gpr[RSP] &= USER_ADDRESS;
 	c->state.rflags = 0x202;
 	m.at = insn_place(c->arena, spec->place, c->form->len, c->form->align);
 	m.at2 = insn_place(c->arena, spec->place2, c->form->len2, c->form->align);

@@ -26,6 +26,7 @@ struct insn_world {
 	uint16_t ldt_data, ldt_code16;
 	struct insn_arena read_only[2]; /* low and high: what is lost there is lost for stores only */
 	bool compat;			/* 32-bit code can be run */
+	bool user_stack; /* RSP is a canonical address of the lower half, also where it counts for nothing */
 };
 
 enum insn_place {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names, and what this CPU has: SDM vol. 2A CPUID, APM vol. 3 appendix E for AMD's. */
 #include <cpuid.h>
+#include <string.h>
 
 #include "tests/native/insn_form.h"
 #include "tests/native/native_run.h"
@@ -42,6 +43,7 @@ static const struct need needs[NEED_COUNT] = {
 	[NEED_ENQCMD] = {"ENQCMD", 7, 0, ECX, 29},
 	[NEED_SSE4A] = {"SSE4A", 0x80000001, 0, ECX, 6},
 	[NEED_NO_UMIP] = {"SGDT and the like without UMIP", 7, 0, ECX, 2},
+	[NEED_FAR] = {"far returns with the rights of user code", 0, 0, 0, 0},
 };
 
 static bool has_bit(const struct need *need)
@@ -50,6 +52,14 @@ static bool has_bit(const struct need *need)
 
 	return __get_cpuid_count(need->leaf, need->subleaf, &reg[EAX], &reg[EBX], &reg[ECX], &reg[EDX]) &&
 	       (reg[need->reg] >> need->bit & 1);
+}
+
+bool insn_cpu_is_software(void)
+{
+	unsigned int eax, name[3];
+
+	__cpuid(0x40000000, eax, name[0], name[1], name[2]);
+	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
 }
 
 bool insn_cpu_has(enum insn_need need)
@@ -61,6 +71,8 @@ bool insn_cpu_has(enum insn_need need)
 		return native_has_amx();
 	case NEED_NO_UMIP: /* where it is, Linux uses it, and emulates the instructions in user mode */
 		return !has_bit(&needs[need]);
+	case NEED_FAR: /* QEMU uses the stack of LRET, IRET and LCALL with the kernel's rights, which dies of it */
+		return !insn_cpu_is_software();
 	case NEED_AVX:
 	case NEED_AVX2:
 	case NEED_AVX512:

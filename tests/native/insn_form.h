@@ -68,6 +68,7 @@ enum insn_need {
 	NEED_ENQCMD,
 	NEED_SSE4A,
 	NEED_NO_UMIP,
+	NEED_FAR,
 	NEED_COUNT,
 };
 
@@ -119,6 +120,8 @@ struct insn_form {
 extern const struct insn_form insn_forms_general[], insn_forms_vector[];
 extern const size_t insn_forms_general_count, insn_forms_vector_count;
 bool insn_cpu_has(enum insn_need need);
+/* QEMU's TCG, which is an authority for less than a CPU is. */
+bool insn_cpu_is_software(void);
 const char *insn_need_name(enum insn_need need);
 const char *insn_class_name(enum insn_class class);
 

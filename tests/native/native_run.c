@@ -76,7 +76,7 @@ static uint32_t component(const struct native_run *run, uint64_t present, unsign
 	return present >> number & 1 ? run->offset[number] : 0;
 }
 
-static uint64_t read_xcr0(void)
+uint64_t native_xcr0(void)
 {
 	uint32_t eax, edx;
 
@@ -106,7 +106,7 @@ static void move_vectors(const struct native_run *run, uint8_t *area, struct fl_
 	move(area, component(run, present, COMP_OPMASK), v->k, sizeof(v->k), load);
 	move(area, component(run, present, COMP_TILECFG), v->tile_config, sizeof(v->tile_config), load);
 	if (!load)
-		v->xcr0 = read_xcr0();
+		v->xcr0 = native_xcr0();
 }
 
 static void enter(struct native_run *run, ucontext_t *context)

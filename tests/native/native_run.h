@@ -22,6 +22,7 @@ bool native_has_amx(void); /* and the kernel lets this process use it */
  * there are none: each process does this first, so that all cases see the same CPU.
  */
 void native_use_amx(void);
+uint64_t native_xcr0(void);
 uint64_t native_fs_base(void);
 bool native_set_ldt(unsigned int entry, uint32_t base, bool code, bool wide); /* false: no modify_ldt */
 

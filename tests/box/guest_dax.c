@@ -119,6 +119,17 @@ struct caught try_access(access_fn access, uint8_t *map)
 	return guard.caught;
 }
 
+static const char *code_text(struct caught caught)
+{
+	if (caught.signal == SIGBUS && caught.code == BUS_ADRERR)
+		return "BUS_ADRERR";
+	if (caught.signal == SIGBUS && caught.code == BUS_MCEERR_AR)
+		return "BUS_MCEERR_AR";
+	if (caught.signal == SIGSEGV && caught.code == SEGV_ACCERR)
+		return "SEGV_ACCERR";
+	return "another code";
+}
+
 const char *caught_text(struct caught caught, const uint8_t *map, char text[96])
 {
 	const char *signal_name = caught.signal == SIGBUS    ? "SIGBUS"
@@ -130,8 +141,7 @@ const char *caught_text(struct caught caught, const uint8_t *map, char text[96])
 	if (caught.code == SI_KERNEL)
 		snprintf(text, 96, "%s SI_KERNEL, address %#lx", signal_name, (unsigned long)caught.addr);
 	else
-		snprintf(text, 96, "%s %s at +%ld", signal_name,
-			 caught.signal == SIGBUS && caught.code == BUS_ADRERR ? "BUS_ADRERR" : "another code",
+		snprintf(text, 96, "%s %s at +%ld", signal_name, code_text(caught),
 			 (long)(caught.addr - (uintptr_t)map));
 	return text;
 }
@@ -145,14 +155,14 @@ off_t fresh_size(const struct test_file *file)
 	return (off_t)st.stx_size;
 }
 
-static void show_mount(const char *dir)
+static void show_mount(void)
 {
 	char line[512];
 	char real[512] = "";
 	FILE *mounts = fopen("/proc/mounts", "re");
 
 	if (!getcwd(real, sizeof(real)) || !mounts)
-		give_up("mounts of", dir);
+		give_up("mounts of", real);
 	while (fgets(line, sizeof(line), mounts)) {
 		char tag[64];
 		char at[256];
@@ -165,31 +175,39 @@ static void show_mount(const char *dir)
 	fclose(mounts);
 }
 
+static const struct {
+	const char *name;
+	void (*run)(void);
+} modes[] = {
+	{"memory", run_memory_cases},
+	{"syscalls", run_syscall_cases},
+	{"processes", run_process_cases},
+	{"stress", run_stress},
+	{"figures", run_figures},
+	{"substitute", run_substitute},
+	{"window", run_window},
+	{"no_space", run_no_space},
+	{"io_error", run_io_error},
+	{"repaired", run_repaired},
+	{"memory_failure", run_memory_failure},
+	{"not_permitted", run_not_permitted},
+	{"mount", show_mount},
+};
+
 int main(int argc, char **argv)
 {
 	if (argc != 3 || chdir(argv[1]) < 0) {
-		fprintf(stderr, "usage: guest_dax DIR memory|syscalls|processes|stress|figures|substitute|window|mount\n");
+		fprintf(stderr, "usage: guest_dax DIR MODE\n");
 		return 99;
 	}
 	catch_signals();
-	if (strcmp(argv[2], "memory") == 0)
-		run_memory_cases();
-	else if (strcmp(argv[2], "syscalls") == 0)
-		run_syscall_cases();
-	else if (strcmp(argv[2], "processes") == 0)
-		run_process_cases();
-	else if (strcmp(argv[2], "stress") == 0)
-		run_stress();
-	else if (strcmp(argv[2], "substitute") == 0)
-		run_substitute();
-	else if (strcmp(argv[2], "window") == 0)
-		run_window();
-	else if (strcmp(argv[2], "figures") == 0)
-		run_figures();
-	else if (strcmp(argv[2], "mount") == 0)
-		show_mount(argv[1]);
-	else
-		return 99;
-	say("end %s", argv[2]);
-	return 0;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(argv[2], modes[i].name) != 0)
+			continue;
+		modes[i].run();
+		say("end %s", argv[2]);
+		return 0;
+	}
+	fprintf(stderr, "guest_dax: there is no mode %s\n", argv[2]);
+	return 99;
 }

@@ -9,6 +9,13 @@
  *	size FILE 0		the file's size
  *	poke FILE OFFSET	0, after writing the byte 0x5a there
  *	stress FILE PAGES	0, after cutting FILE to a quarter and filling it again 1,000 times
+ * Only of a host that can do such things to its files (box_causes.c), 0 when done:
+ *	fill FILE 0		no space is left on FILE's file system
+ *	free FILE 0		there is space again
+ *	break FILE OFFSET	BAD_PAGES from the page there on cannot be read: as often as OFFSET is bytes beyond the
+ *				page's start, or until they are healed if it is none
+ *	heal FILE 0		they can be read again
+ *	poison FILE OFFSET	the memory of the page there has failed
  */
 #ifndef GUEST_DAX_H
 #define GUEST_DAX_H
@@ -21,6 +28,15 @@
 
 #define PAGE	   ((size_t)4096)
 #define FILE_PAGES 4
+#define BAD_PAGES  4
+
+/*
+ * The host's files in run_io_error() and the like: bad pages begin here. For run_repaired() there is a counter of 0 in
+ * each page; reading fails once, twice, 4 times and so on.
+ */
+#define BAD_OFFSET	      (8 * PAGE)
+#define COUNTER_OFFSET	      64
+#define REPAIRED_FAILURES_MAX 128u
 
 struct test_file {
 	const char *name;
@@ -64,6 +80,11 @@ void run_stress(void);
 void run_figures(void);
 void run_substitute(void);
 void run_window(void);
+void run_no_space(void);
+void run_io_error(void);
+void run_repaired(void);
+void run_memory_failure(void);
+void run_not_permitted(void);
 
 /* Where run_window() expects a file with the pattern: guest-physical address and length. */
 #define WINDOW_GPA 0x200000000

@@ -131,6 +131,8 @@ static long long serve_request(const struct bench *bench, const char *line)
 		answer = pwrite(fd, &byte, 1, (off_t)number) == 1 ? 0 : -1;
 	else if (strcmp(request, "stress") == 0)
 		stress_file(fd, number), answer = 0;
+	else if (bench->serve)
+		answer = bench->serve(bench->serve_arg, request, fd, number);
 	close(fd);
 	return answer;
 }
@@ -215,7 +217,8 @@ void run_in_guest(const struct bench *bench, const char *const *options, const c
 	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", strrchr(bench->program, '/') + 1);
 	while (*options && argc < GUEST_ARGS_MAX - 10)
 		argv[argc++] = *options++;
-	const char *const tail[] = {"--rwdir", data, "--rodir", bin, "--", program, "/tmp/data", mode, NULL};
+	const char *data_option = bench->read_only ? "--rodir" : "--rwdir";
+	const char *const tail[] = {data_option, data, "--rodir", bin, "--", program, "/tmp/data", mode, NULL};
 
 	memcpy(argv + argc, tail, sizeof(tail));
 	run_command(bench, argv, transcript);

@@ -23,6 +23,10 @@ struct bench {
 	char stock_kernel[PATH_MAX];
 	char scratch[PATH_MAX];
 	char data[PATH_MAX]; /* the shared directory, in scratch */
+	bool read_only;	     /* for the guest */
+	/* What is asked for besides what guest_dax.h lists, of an open file; negative if it could not be done. */
+	long long (*serve)(void *arg, const char *request, int fd, uint64_t number);
+	void *serve_arg;
 };
 
 struct transcript {

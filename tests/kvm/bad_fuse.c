@@ -55,8 +55,11 @@ static void serve_read(struct bad_fuse *fuse, const struct fuse_in_header *heade
 	FL_LOCKED(&fuse->lock);
 	if (fuse->error && from < fuse->bad_to && from + len > fuse->bad_from) {
 		/* read-ahead across the border: what lies before it */
-		if (from >= fuse->bad_from)
+		if (from >= fuse->bad_from) {
 			error = -fuse->error;
+			if (fuse->failures && --fuse->failures == 0)
+				fuse->error = 0;
+		}
 		len = fuse->bad_from - FL_MIN(from, fuse->bad_from);
 	}
 	answer(fuse, header->unique, error, fuse->bytes + from, len);
@@ -168,10 +171,16 @@ int bad_fuse_open(struct bad_fuse *fuse)
 
 void bad_fuse_break(struct bad_fuse *fuse, uint64_t offset, uint64_t len, int error)
 {
+	bad_fuse_break_for(fuse, offset, len, error, 0);
+}
+
+void bad_fuse_break_for(struct bad_fuse *fuse, uint64_t offset, uint64_t len, int error, unsigned int failures)
+{
 	FL_LOCKED(&fuse->lock);
 	fuse->bad_from = offset;
 	fuse->bad_to = offset + len;
 	fuse->error = error;
+	fuse->failures = failures;
 }
 
 void bad_fuse_abort(struct bad_fuse *fuse)

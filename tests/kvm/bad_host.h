@@ -59,12 +59,16 @@ struct bad_fuse {
 	pthread_t thread;
 	pthread_mutex_t lock;	   /* guards the rest */
 	uint64_t bad_from, bad_to; /* reads in there fail ... */
-	int error;		   /* ... with this */
+	int error;		   /* ... with this ... */
+	unsigned int failures;	   /* ... so often; 0: until told otherwise */
 	uint8_t bytes[BAD_FILE_LEN];
 };
 struct bad_fuse *bad_fuse_new(void);
 int bad_fuse_open(struct bad_fuse *fuse);
+/* Until the next call: error 0 heals. */
 void bad_fuse_break(struct bad_fuse *fuse, uint64_t offset, uint64_t len, int error);
+/* Heals by itself after so many reads have failed. */
+void bad_fuse_break_for(struct bad_fuse *fuse, uint64_t offset, uint64_t len, int error, unsigned int failures);
 /* The server goes away: every request from now on is answered ENOTCONN by the kernel. */
 void bad_fuse_abort(struct bad_fuse *fuse);
 void bad_fuse_free(struct bad_fuse *fuse);

@@ -6,8 +6,10 @@
 
 bool fl_event_in_flight(const struct kvm_vcpu_events *events)
 {
-	return events->exception.injected || events->exception.pending || events->interrupt.injected ||
-	       events->nmi.injected || events->nmi.pending;
+	/* an NMI that waits for the end of another one's handler is not under way: the fault comes first */
+	bool nmi = events->nmi.injected || (events->nmi.pending && !events->nmi.masked);
+
+	return events->exception.injected || events->exception.pending || events->interrupt.injected || nmi;
 }
 
 static const char *why_not(struct fl_fault_case *c)

@@ -207,6 +207,43 @@ static void test_nmi_handler_that_faults_itself(void **state)
 	mini_free(vm);
 }
 
+static void wait_with_nmi(struct mini_vm *vm, unsigned int index)
+{
+	int fd = fl_vcpu_fd(vm->vcpus[index]);
+	struct kvm_vcpu_events events;
+
+	assert_int_equal(ioctl(fd, KVM_GET_VCPU_EVENTS, &events), 0);
+	events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	events.nmi.masked = 1;
+	events.nmi.pending = 1;
+	assert_int_equal(ioctl(fd, KVM_SET_VCPU_EVENTS, &events), 0);
+}
+
+/*
+ * In an NMI's handler, while another NMI waits for its end (SDM vol. 3A, 6.7.1): the exception does not have to wait
+ * with it, which would be for ever. Its handler's IRET is what ends the masking.
+ */
+static void test_fault_while_a_masked_nmi_waits(void **state)
+{
+	struct mini_vm *vm = mini_new(1, reflect);
+	struct mini_start start = {.program = mini_read,
+				   .rbx = mini_gva(BAD_OFFSET),
+				   .pvpf_ctl = WITH_RECORDS,
+				   .before_run = wait_with_nmi};
+
+	(void)state;
+	mini_truncate(vm, BAD_PAGE);
+	vm->on_exception = repair;
+	mini_start(vm, 0, &start);
+	if (!mini_wait(vm, 0))
+		fail_msg("%s", vm->diag[0].text);
+	check_np(mini_entry(vm, 0, 0), mini_code(mini_read), BAD_OFFSET, 1);
+	assert_int_equal(mini_entry(vm, 0, 1)->vector, 2);
+	assert_int_equal(mini_read64(vm, 0, MINI_COUNT), 2);
+	assert_int_equal(mini_read64(vm, 0, MINI_RESULT), mini_pattern64(BAD_OFFSET));
+	mini_free(vm);
+}
+
 /* ---- traps and shadows ---------------------------------------------------------------------- */
 
 static void repair_any(struct mini_vm *vm, unsigned int index)
@@ -301,6 +338,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_blinking_idt_loses_no_event),
 	cmocka_unit_test(test_nmi_meets_a_fault),
 	cmocka_unit_test(test_nmi_handler_that_faults_itself),
+	cmocka_unit_test(test_fault_while_a_masked_nmi_waits),
 	cmocka_unit_test(test_single_step),
 	cmocka_unit_test(test_interrupt_shadows),
 };

@@ -55,8 +55,8 @@ enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, stru
 	switch (in->msr - PVPF_HOST_MSR_BASE) {
 	case PVPF_MSR_CTL:
 		vcpu->run->msr.error = fl_pvpf_write_ctl(&vcpu->pvpf, vcpu->env->map, in->value) != 0;
-		fl_log(vcpu->env->log, FL_LOG_INFO, "vCPU %u: PVPF_MSR_CTL = %#llx%s", vcpu->index,
-		       (unsigned long long)in->value, vcpu->run->msr.error ? ": refused" : "");
+		fl_log_limited(vcpu->env->log, &vcpu->odd_lines, FL_LOG_INFO, "vCPU %u: PVPF_MSR_CTL = %#llx%s",
+			       vcpu->index, (unsigned long long)in->value, vcpu->run->msr.error ? ": refused" : "");
 		break;
 	case PVPF_MSR_IDLE:
 		/* as CPUID says: guest_cpuid.c */

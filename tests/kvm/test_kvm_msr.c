@@ -203,12 +203,47 @@ static void test_stop_while_idle(void **state)
 	mini_free(vm);
 }
 
+struct said {
+	atomic_uint lines;
+};
+
+static void count_line(void *arg, enum fl_log_level level, const char *text)
+{
+	struct said *said = arg;
+
+	(void)level;
+	(void)text;
+	atomic_fetch_add(&said->lines, 1);
+}
+
+/* fl_log.h: 5 lines a second. The program writes the MSR until an interrupt comes, which none does. */
+static void test_guest_cannot_flood_the_log(void **state)
+{
+	struct mini_vm *vm = mini_new(1, reflect);
+	struct mini_start writer = {.program = mini_idle, .rdi = MSR_CTL, .r8 = 1};
+	struct said said = {0};
+	double wall = -seconds(CLOCK_MONOTONIC);
+
+	(void)state;
+	vm->log = (struct fl_log){.sink = count_line, .arg = &said, .level = FL_LOG_INFO};
+	mini_start(vm, 0, &writer);
+	mini_wait_ready(vm, 0);
+	usleep(300000);
+	fl_vcpu_stop(vm->vcpus[0]);
+	wall += seconds(CLOCK_MONOTONIC);
+	assert_false(vm->ended[0]);
+	printf("# %u lines in %.1f s\n", atomic_load(&said.lines), wall);
+	assert_true(atomic_load(&said.lines) > 0);
+	assert_true(atomic_load(&said.lines) <= 5 * (wall + 2));
+	mini_free(vm);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_good_values),	     cmocka_unit_test(test_bad_values),
 	cmocka_unit_test(test_other_msrs),	     cmocka_unit_test(test_idle_until_timer),
 	cmocka_unit_test(test_no_lost_wakeup),	     cmocka_unit_test(test_idle_until_ipi),
 	cmocka_unit_test(test_stop_while_idle),	     cmocka_unit_test(test_watch_mode),
-	cmocka_unit_test(test_no_async_page_faults),
+	cmocka_unit_test(test_no_async_page_faults), cmocka_unit_test(test_guest_cannot_flood_the_log),
 };
 
 FL_TEST_MAIN(100, tests)

@@ -114,7 +114,7 @@ static bool gets_on(const struct fl_fault_case *c, unsigned int count)
 		return false;
 	if (fl_kvm_stats_fixed(&vcpu->stats, &fixed))
 		fixed = vcpu->healthy_fixed;
-	different = fixed != vcpu->healthy_fixed || memcmp(&c->regs, &vcpu->healthy_regs, sizeof(c->regs)) != 0;
+	different = fixed != vcpu->healthy_fixed || !fl_stall_same_place(&c->regs, &vcpu->healthy_regs);
 	vcpu->healthy_fixed = fixed;
 	vcpu->healthy_regs = c->regs;
 	return different;

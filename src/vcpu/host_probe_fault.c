@@ -243,12 +243,17 @@ static bool can_watch(void)
 	FL_CLOSE int fd = memfd_create("probe", MFD_CLOEXEC);
 	struct pollfd ready = {.fd = inotify, .events = POLLIN};
 	char path[32];
+	int result;
 
 	if (inotify < 0 || fd < 0)
 		return false;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return inotify_add_watch(inotify, path, IN_MODIFY) >= 0 && ftruncate(fd, 1) == 0 &&
-	       poll(&ready, 1, WATCH_LIMIT_MS) == 1;
+	if (inotify_add_watch(inotify, path, IN_MODIFY) < 0 || ftruncate(fd, 1) < 0)
+		return false;
+	do { /* on a thread of the caller's, which has signals; the event is there already */
+		result = poll(&ready, 1, WATCH_LIMIT_MS);
+	} while (result < 0 && errno == EINTR);
+	return result == 1;
 }
 
 static void free_probe(struct fault_probe *probe)

@@ -11,8 +11,7 @@
 #define UNRESOLVED_PER_S UINT64_C(250)
 #define UNRESOLVED_MIN	 UINT64_C(4)
 
-/* All but RFLAGS: whether RF is set there depends on how the vCPU was left. */
-static bool same_place(const struct kvm_regs *a, const struct kvm_regs *b)
+bool fl_stall_same_place(const struct kvm_regs *a, const struct kvm_regs *b)
 {
 	return memcmp(a, b, offsetof(struct kvm_regs, rflags)) == 0;
 }
@@ -26,7 +25,7 @@ bool fl_stall_suspect(int64_t before, int64_t now, uint64_t tick_ms)
 
 bool fl_stall_look(struct fl_look *last, const struct kvm_regs *regs, int64_t unresolved)
 {
-	bool stalled = last->valid && unresolved > last->unresolved && same_place(&last->regs, regs);
+	bool stalled = last->valid && unresolved > last->unresolved && fl_stall_same_place(&last->regs, regs);
 
 	*last = (struct fl_look){.valid = true, .unresolved = unresolved, .regs = *regs};
 	return stalled;

@@ -21,6 +21,9 @@ struct fl_look {
 	struct kvm_regs regs;
 };
 
+/* All but RFLAGS: whether RF is set there depends on how the vCPU was left. */
+bool fl_stall_same_place(const struct kvm_regs *a, const struct kvm_regs *b);
+
 /* before, now: counts of unresolved faults, one tick apart. */
 bool fl_stall_suspect(int64_t before, int64_t now, uint64_t tick_ms);
 

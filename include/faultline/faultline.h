@@ -130,7 +130,7 @@ struct fl_fault {
 	enum fl_access access;
 	enum fl_cause cause;
 	enum fl_outcome outcome;
-	uint32_t guest_seq; /* sequence number in the guest's record, 0 without one */
+	uint32_t guest_seq; /* low half of the sequence number in the guest's record, 0 without one */
 	uint64_t file_offset; /* of the failing byte */
 	uint64_t file_len;    /* length of the file when it was looked at */
 	const char *share;    /* tag; valid during the callback */

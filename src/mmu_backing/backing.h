@@ -24,6 +24,12 @@ FL_CHECKED_RESULT int fl_backing_new(int fd, bool writable, struct fl_backing **
 struct fl_backing *fl_backing_ref(struct fl_backing *backing);
 void fl_backing_unref(struct fl_backing *backing); /* NULL allowed */
 
+/* For tables of files: the upper bits are the good ones. Fibonacci hashing: inode numbers are often consecutive. */
+static inline uint64_t fl_file_hash(dev_t dev, ino_t ino)
+{
+	return ((uint64_t)ino ^ (uint64_t)dev << 32) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* Current host path as the kernel tells it (" (deleted)" and all), or "?". Always NUL-terminated. */
 void fl_backing_path(const struct fl_backing *backing, char *buf, size_t buf_len);
 

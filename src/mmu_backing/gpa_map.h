@@ -18,7 +18,7 @@ struct fl_region {
 	uint64_t gpa;
 	uint64_t len;
 	uint8_t *hva;
-	const char *name;	  /* share tag for windows, "ram"; outlives the map */
+	const char *name;	  /* share tag or name of a window, "ram"; outlives the map */
 	struct fl_window *window; /* FL_REGION_WINDOW only */
 	struct fl_policy policy;  /* RAM passes FL_ACTION_REFLECT over */
 };

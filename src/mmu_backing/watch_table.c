@@ -3,7 +3,7 @@
 
 static size_t bucket_of_id(dev_t dev, ino_t ino)
 {
-	return (size_t)(((uint64_t)ino ^ (uint64_t)dev << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 52) % FL_WATCH_BUCKETS;
+	return (size_t)(fl_file_hash(dev, ino) >> 32) % FL_WATCH_BUCKETS;
 }
 
 static size_t bucket_of_wd(int wd)

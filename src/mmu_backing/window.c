@@ -141,7 +141,7 @@ static int map_locked(struct fl_window *window, struct fl_window_file *file, con
 {
 	struct fl_range *ranges = &window->ranges[mapping->span.first / FL_RANGE_PAGES];
 	size_t count = mapping->span.count / FL_RANGE_PAGES;
-	int prot = mapping->state == FL_RANGE_MAPPED_RW ? PROT_READ | PROT_WRITE : PROT_READ;
+	int prot = fl_range_prot(mapping->state);
 	int error = window->hide_ends ? fl_window_file_watch(window, file, mapping->backing) : 0;
 	uint64_t file_len;
 
@@ -183,7 +183,7 @@ int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struc
 		return -EINVAL;
 	if (writable && !backing->writable)
 		return -EACCES;
-	error = fl_vma_try_file(len, writable ? PROT_READ | PROT_WRITE : PROT_READ, backing->fd, file_offset);
+	error = fl_vma_try_file(len, fl_range_prot(mapping.state), backing->fd, file_offset);
 	if (error)
 		return error;
 

@@ -56,7 +56,8 @@ uint64_t fl_window_len(const struct fl_window *window);
  * -EINVAL, -EACCES (writable on a read-only backing), or why the file cannot be mapped; the old
  * mapping then still stands (or, if the kernel dropped it and will not have it back, its pages are hidden). In a
  * window that hides ends also why the file cannot be followed (-ENOSPC) or its end not be hidden (-ENOMEM,
- * vm.max_map_count); in the latter case nothing is mapped there any more.
+ * vm.max_map_count); in the latter case nothing is mapped there any more (or, if there is no mapping left even for
+ * that, the file as it is, and its end is hidden at the next look).
  * -ENOTRECOVERABLE: the window is broken, see fl_window_is_broken().
  */
 FL_CHECKED_RESULT int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struct fl_backing *backing,

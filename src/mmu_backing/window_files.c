@@ -3,9 +3,7 @@
 
 static size_t bucket_of(dev_t dev, ino_t ino)
 {
-	/* Fibonacci hashing: inode numbers are often consecutive */
-	return (size_t)(((uint64_t)ino ^ (uint64_t)dev << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 54) %
-	       FL_WINDOW_FILE_BUCKETS;
+	return (size_t)(fl_file_hash(dev, ino) >> 32) % FL_WINDOW_FILE_BUCKETS;
 }
 
 struct fl_window_file *fl_window_file_find(const struct fl_window *window, dev_t dev, ino_t ino)

@@ -7,6 +7,8 @@
 #ifndef FL_WINDOW_PRIV_H
 #define FL_WINDOW_PRIV_H
 
+#include <sys/mman.h>
+
 #include "mmu_backing/page_set.h"
 #include "mmu_backing/watch.h"
 #include "mmu_backing/window.h"
@@ -82,6 +84,11 @@ static inline uint64_t fl_span_len(struct fl_span span)
 static inline bool fl_range_is_mapped(const struct fl_range *range)
 {
 	return range->state == FL_RANGE_MAPPED_RO || range->state == FL_RANGE_MAPPED_RW;
+}
+
+static inline int fl_range_prot(enum fl_range_state state)
+{
+	return state == FL_RANGE_MAPPED_RW ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
 /* ---- window_range.c ---- */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mmu_backing/window_priv.h"
 
-#include <sys/mman.h>
-
 void fl_range_set(struct fl_window *window, struct fl_range *range, struct fl_range entry)
 {
 	struct fl_backing *old_backing = range->backing;
@@ -64,7 +62,7 @@ int fl_range_put(struct fl_window *window, const struct fl_range *range, unsigne
 		 enum fl_page_kind kind)
 {
 	struct fl_span span = fl_range_span(window, range, first, end);
-	int prot = range->state == FL_RANGE_MAPPED_RW ? PROT_READ | PROT_WRITE : PROT_READ;
+	int prot = fl_range_prot(range->state);
 	uint8_t *hva = fl_span_hva(window, span);
 
 	switch (kind) {
@@ -117,7 +115,7 @@ static void count(struct fl_window *window, unsigned int pages, enum fl_page_kin
 int fl_range_change(struct fl_window *window, struct fl_range *range, unsigned int first, unsigned int end,
 		    enum fl_page_kind kind)
 {
-	int prot = range->state == FL_RANGE_MAPPED_RW ? PROT_READ | PROT_WRITE : PROT_READ;
+	int prot = fl_range_prot(range->state);
 	int error = 0;
 
 	if (kind == FL_PAGE_FILE)

@@ -19,9 +19,10 @@ static void fill_place(const struct fl_fault_case *c, struct fl_fault *fault)
 	}
 }
 
-static void fill_file(const struct fl_fault_case *c, struct fl_fault *fault, char *path)
+static void fill_file(const struct fl_fault_case *c, struct fl_fault *fault)
 {
 	const struct fl_probe *probe = &c->probe;
+	char *path = c->vcpu->path;
 
 	path[0] = '\0';
 	fault->share = probe->region ? probe->region->name : "";
@@ -35,7 +36,7 @@ static void fill_file(const struct fl_fault_case *c, struct fl_fault *fault, cha
 	fault->mapped_file_len = probe->view.mapped_file_len;
 }
 
-void fl_fill_report(struct fl_fault_case *c, struct fl_fault *fault, char *path)
+void fl_fill_report(struct fl_fault_case *c, struct fl_fault *fault)
 {
 	if (!c->id)
 		c->id = atomic_fetch_add(&c->vcpu->env->fault_count, 1) + 1;
@@ -53,7 +54,7 @@ void fl_fill_report(struct fl_fault_case *c, struct fl_fault *fault, char *path)
 		.times = c->times,
 	};
 	fill_place(c, fault);
-	fill_file(c, fault, path);
+	fill_file(c, fault);
 }
 
 /* Only this thread writes them, so that no locked instruction is needed; readers see each number whole. */
@@ -116,7 +117,7 @@ void fl_account(struct fl_fault_case *c, struct fl_fault *fault)
 {
 	struct fl_vcpu_env *env = c->vcpu->env;
 
-	fl_fill_report(c, fault, c->vcpu->path);
+	fl_fill_report(c, fault);
 	count(c, fault);
 	say(c, fault);
 	if (env->ops.fault)

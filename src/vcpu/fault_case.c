@@ -14,6 +14,18 @@ uint64_t fl_clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * NS_IN_S + (uint64_t)now.tv_nsec;
 }
 
+void fl_fault_case_begin(struct fl_fault_case *c, struct fl_vcpu *vcpu, const struct fl_intake *in)
+{
+	*c = (struct fl_fault_case){
+		.vcpu = vcpu,
+		.in = in,
+		.time_ns = fl_clock_ns(CLOCK_REALTIME),
+		.mark_ns = fl_clock_ns(CLOCK_MONOTONIC),
+		.delivering = -1,
+		.slot = -1,
+	};
+}
+
 void fl_step_end(struct fl_fault_case *c, uint32_t *step_ns)
 {
 	uint64_t now = fl_clock_ns(CLOCK_MONOTONIC);

@@ -45,6 +45,7 @@ struct fl_fault_case {
 };
 
 /* fault_case.c */
+void fl_fault_case_begin(struct fl_fault_case *c, struct fl_vcpu *vcpu, const struct fl_intake *in);
 uint64_t fl_clock_ns(clockid_t clock);
 /* Adds the time since the last step's end to *step_ns. */
 void fl_step_end(struct fl_fault_case *c, uint32_t *step_ns);
@@ -82,9 +83,8 @@ bool fl_can_deliver(struct fl_fault_case *c); /* chooses the record's place, too
 FL_CHECKED_RESULT int fl_deliver(struct fl_fault_case *c);
 
 /* account.c */
-#define FL_PATH_ROOM 4096
-/* Fills *fault from what is known so far; path: FL_PATH_ROOM bytes. Gives the case its id. */
-void fl_fill_report(struct fl_fault_case *c, struct fl_fault *fault, char *path);
+/* Fills *fault from what is known so far, its path in the vCPU's buffer. Gives the case its id. */
+void fl_fill_report(struct fl_fault_case *c, struct fl_fault *fault);
 /* Makes the report, once for a fault: counters, log, callback. *fault: as reported, valid until the next one. */
 void fl_account(struct fl_fault_case *c, struct fl_fault *fault);
 

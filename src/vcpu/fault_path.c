@@ -241,16 +241,11 @@ static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *endi
 
 enum fl_step fl_fault_path(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending)
 {
-	struct fl_fault_case c = {
-		.vcpu = vcpu,
-		.in = in,
-		.time_ns = fl_clock_ns(CLOCK_REALTIME),
-		.mark_ns = fl_clock_ns(CLOCK_MONOTONIC),
-		.delivering = -1,
-		.slot = -1,
-	};
-	enum fl_step step = run_pipeline(&c, ending);
+	struct fl_fault_case c;
+	enum fl_step step;
 
+	fl_fault_case_begin(&c, vcpu, in);
+	step = run_pipeline(&c, ending);
 	fl_probe_put(&c.probe);
 	return step;
 }

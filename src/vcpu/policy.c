@@ -130,7 +130,7 @@ static enum fl_action ask(struct fl_fault_case *c, const struct fl_possible *pos
 		struct fl_fault fault;
 		enum fl_action answer;
 
-		fl_fill_report(c, &fault, c->vcpu->path);
+		fl_fill_report(c, &fault);
 		answer = ops->ask(ops->arg, &fault);
 		if (answer != FL_ACTION_RETRY)
 			return take_answer(c, answer, possible);

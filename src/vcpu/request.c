@@ -71,16 +71,11 @@ static bool serve(struct fl_fault_case *c, uint64_t pfn)
 enum fl_step fl_substitute_request(struct fl_vcpu *vcpu, uint64_t pfn, struct fl_ending *ending)
 {
 	const struct fl_intake in = {.kind = FL_INTAKE_FAULT, .shape = FL_SHAPE_REQUEST};
-	struct fl_fault_case c = {
-		.vcpu = vcpu,
-		.in = &in,
-		.time_ns = fl_clock_ns(CLOCK_REALTIME),
-		.mark_ns = fl_clock_ns(CLOCK_MONOTONIC),
-		.delivering = -1,
-		.slot = -1,
-	};
-	int result = fl_snapshot(&c);
+	struct fl_fault_case c;
+	int result;
 
+	fl_fault_case_begin(&c, vcpu, &in);
+	result = fl_snapshot(&c);
 	if (result)
 		return fl_ending(ending, FL_VCPU_END_ERROR, result, "vCPU %u: cannot read its registers: %s",
 				 vcpu->index, strerror(-result));

@@ -12,6 +12,8 @@
 #include "vcpu/vcpu.h"
 #include "vcpu/xsave_layout.h"
 
+#define FL_PATH_ROOM 4096 /* PATH_MAX of Linux */
+
 /* How often one instruction has come back in a row without anything being delivered. */
 struct fl_repeat {
 	uint64_t rip;
@@ -50,11 +52,11 @@ struct fl_vcpu {
 	/* when that row began: fl_kvm_stats_fixed() and the registers */
 	uint64_t healthy_fixed;
 	struct kvm_regs healthy_regs;
-	struct fl_repeat busy;	  /* an event was being delivered: let it finish first */
+	struct fl_repeat busy; /* an event was being delivered: let it finish first */
 	struct fl_look last_look;
 	struct fl_repeat asked; /* somebody was asked and said that he repaired it */
 	struct fl_repeat substituted;
-	char path[4096]; /* of the file in the report being made */
+	char path[FL_PATH_ROOM]; /* of the file in the report being made */
 	/* by index in env->map; the last one is for faults whose place nobody could find */
 	struct fl_region_counts counts[FL_GPA_REGIONS_MAX + 1];
 	struct fl_log_limit odd_lines;
@@ -109,8 +111,6 @@ enum fl_step fl_run_end_on_error(struct fl_vcpu *vcpu, const struct fl_intake *i
 /* msr.c: an access to one of PVPF's MSRs. */
 enum fl_step fl_msr_read(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
 enum fl_step fl_msr_write(struct fl_vcpu *vcpu, const struct fl_intake *in, struct fl_ending *ending);
-
-/* cpu_access.c: of an XSAVE area with all that XCR0 enables */
 
 /* request.c: the guest wants a private zero page at a page number of a window (PVPF_MSR_SUBSTITUTE). */
 enum fl_step fl_substitute_request(struct fl_vcpu *vcpu, uint64_t pfn, struct fl_ending *ending);

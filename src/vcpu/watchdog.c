@@ -32,7 +32,7 @@ struct fl_watchdog {
 	uint64_t tick_ms;
 	unsigned int count;
 
-	pthread_mutex_t lock; /* guards the next two */
+	pthread_mutex_t lock; /* guards stop and started */
 	pthread_cond_t changed;
 	bool stop;
 	bool started;

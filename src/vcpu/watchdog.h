@@ -5,7 +5,7 @@
  * file systems. One per VM, with one thread.
  *
  * A tick looks at every vCPU without disturbing it; one that seems to stand still is asked to leave KVM_RUN and to look
- * at itself. If it is still at the same instruction at the next ticks, the fault path takes it (FL_SHAPE_STALL):
+ * at itself, some times in a row. If it is still at the same instruction, the fault path takes it (FL_SHAPE_STALL):
  * locating and probing decide, never the suspicion. A halted or a busy vCPU costs no exit.
  */
 #ifndef FL_WATCHDOG_H

@@ -72,14 +72,44 @@ static void step_unmap(struct model *model)
 	unmap_in_model(model, at * RANGE_PAGES, count * RANGE_PAGES);
 }
 
+/* What somebody says was lost at a page: something, the page as it is, that it ended, or what was there before. */
+static struct fl_window_loss any_claim(struct model *model, const struct model_page *page)
+{
+	uint64_t kind = any(model, 4), file = page->file < 0 ? 0 : (uint64_t)page->file;
+
+	if (kind == 0)
+		return any_loss;
+	return (struct fl_window_loss){
+		.backing = model->files[file],
+		.file_offset = (page->page + (kind == 3)) * PAGE + any(model, PAGE),
+		.ended = kind == 2,
+	};
+}
+
+static int expected_result(const struct model *model, const struct model_page *page, const struct fl_window_loss *loss)
+{
+	bool in_file;
+
+	if (page->file < 0)
+		return loss->backing ? -EAGAIN : -EINVAL;
+	if (page->substituted)
+		return 0;
+	in_file = page->page < pages_of(model->len[page->file]);
+	if ((loss->backing && loss->file_offset / PAGE != page->page) || (loss->ended && in_file))
+		return -EAGAIN;
+	return 0;
+}
+
 static void step_substitute(struct model *model)
 {
 	uint64_t at = any(model, WINDOW_PAGES);
 	struct model_page *page = &model->pages[at];
+	const struct fl_window_loss loss = any_claim(model, page);
+	int result = expected_result(model, page, &loss);
 	uint8_t byte = (uint8_t)any(model, 256);
 
-	assert_int_equal(fl_window_substitute(model->window, at * PAGE, &any_loss), page->file < 0 ? -EINVAL : 0);
-	if (page->file < 0)
+	assert_int_equal(fl_window_substitute(model->window, at * PAGE, &loss), result);
+	if (result)
 		return;
 	if (!page->substituted)
 		page->ended = page->page >= pages_of(model->len[page->file]);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/diag.h"
+#include "cli/outfile.h"
 
 #define ROOM_STEP 4096u
 
@@ -20,11 +21,13 @@ static int open_place(const char *where, struct fl_diag *diag)
 	int fd, given;
 	char rest;
 
+	if (!where[0])
+		return fl_cli_diag(diag, -EINVAL, "--events wants FILE or fd:N.");
 	if (strncmp(where, "fd:", 3) != 0) {
-		fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+		fd = fl_cli_open_outfile(where, O_APPEND);
 		return fd >= 0 ? fd
-			       : fl_cli_diag(diag, -errno, "--events: %s cannot be written: %s.", where,
-					     strerror(errno));
+			       : fl_cli_diag(diag, fd, "--events: %s cannot be written: %s.", where,
+					     fl_cli_outfile_error(fd));
 	}
 	if (sscanf(where + 3, "%9d%c", &given, &rest) != 1 || given < 0)
 		return fl_cli_diag(diag, -EINVAL, "--events wants a number after \"fd:\", not \"%s\".", where + 3);
@@ -41,13 +44,13 @@ static void give_up(struct fl_cli_events *events, const char *why)
 {
 	pthread_mutex_lock(&events->lock);
 	bool first = !events->failed;
+	const char *rest = events->closing ? "" : "; the guest goes on";
 
 	events->failed = true;
 	pthread_mutex_unlock(&events->lock);
 	if (first)
-		fprintf(events->complaints,
-			"faultline: warning: events cannot be written to %s any more: %s; the guest goes on.\n",
-			events->where, why);
+		fprintf(events->complaints, "faultline: warning: events cannot be written to %s any more: %s%s.\n",
+			events->where, why, rest);
 }
 
 /* A pipe that poll() calls writable takes PIPE_BUF bytes at once; only a longer line can wait in write(). */

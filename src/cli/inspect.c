@@ -3,25 +3,26 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "cli/outfile.h"
 
 /* What the library calls its memory; the kernel adds the rest. */
 #define MEMORY_LINK "/memfd:guest-ram"
 
 bool fl_cli_write_report(struct fl_vm *vm, const char *file)
 {
-	int fd = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDERR_FILENO;
-	int ret = fd < 0 ? -errno : fl_vm_write_report(vm, fd);
+	int fd = file ? fl_cli_open_outfile(file, 0) : STDERR_FILENO;
+	int ret = fd < 0 ? fd : fl_vm_write_report(vm, fd);
 
 	if (file && fd >= 0 && close(fd) < 0 && ret == 0)
 		ret = -errno;
 	if (ret < 0)
 		fprintf(stderr, "faultline: the report cannot be written%s%s: %s.\n", file ? " to " : "",
-			file ? file : "", strerror(-ret));
+			file ? file : "", fl_cli_outfile_error(ret));
 	return ret == 0;
 }
 

@@ -145,7 +145,7 @@ int fl_cli_open_window(const struct fl_cli_window *window, uint64_t *len, struct
 	if (!window->file)
 		fd = make_memory(window, diag);
 	else
-		fd = open(window->file, (window->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+		fd = open(window->file, (window->read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_CLOEXEC); /* a FIFO */
 	if (fd < 0)
 		return window->file
 			       ? fl_cli_diag(diag, -errno, "--window: %s cannot be opened%s: %s.", window->file,

@@ -108,7 +108,7 @@ int fl_bzimage_load(const char *path, const struct fl_gpa_map *map, struct fl_bz
 	ssize_t n;
 	void *to;
 	int ret;
-	FL_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	FL_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* or a FIFO would keep the caller */
 
 	if (fd < 0 || fstat(fd, &st))
 		return fl_diag(diag, -errno, "cannot open the kernel %s: %m", path);

@@ -239,6 +239,7 @@ static void places_that_cannot_be_are_refused(void **state)
 
 	(void)state;
 	expect_refused("/no/such/dir/events", -ENOENT, "/no/such/dir/events");
+	expect_refused("", -EINVAL, "FILE or fd:N");
 	expect_refused("fd:", -EINVAL, "number");
 	expect_refused("fd:-1", -EINVAL, "number");
 	expect_refused("fd:1x", -EINVAL, "number");
@@ -246,6 +247,32 @@ static void places_that_cannot_be_are_refused(void **state)
 	snprintf(where, sizeof(where), "fd:%d", fd);
 	expect_refused(where, -EBADF, "not open for writing");
 	close(fd);
+}
+
+/* open(2) would wait for a reader, with all signals blocked. */
+static void a_fifo_needs_a_reader_first(void **state)
+{
+	char dir[] = "/tmp/faultline-events.XXXXXX", path[64], line[8] = "";
+	struct fl_cli_events events;
+	struct fl_diag diag = {0};
+	int reader;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	expect_refused(path, -ENXIO, "start its reader first");
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_int_equal(fl_cli_events_open(&events, path, stderr, &diag), 0);
+	assert_int_equal(fcntl(events.fd, F_GETFL) & O_NONBLOCK, 0);
+	fl_cli_events_put(&events, "x", 1, false);
+	fl_cli_events_close(&events, 5000);
+	assert_int_equal(read(reader, line, sizeof(line)), 2);
+	assert_string_equal(line, "x\n");
+	close(reader);
+	unlink(path);
+	rmdir(dir);
 }
 
 static void without_events_nothing_happens(void **state)
@@ -267,6 +294,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_reader_that_goes_away_is_reported_once),
 	cmocka_unit_test(a_full_disk_is_reported),
 	cmocka_unit_test(places_that_cannot_be_are_refused),
+	cmocka_unit_test(a_fifo_needs_a_reader_first),
 	cmocka_unit_test(without_events_nothing_happens),
 };
 

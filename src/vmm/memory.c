@@ -77,7 +77,7 @@ static int add_share_window(struct fl_vm *vm, struct fl_vm_share *share, uint64_
 	if (fl_find_place(&vm->place, plan.len, taken, vm->window_count, next_gpa))
 		return fl_diag(diag, -EINVAL,
 			       "there is no place for the DAX window of share %s (%llu MiB) below the end of the "
-			       "%u-bit physical addresses of this host; give a smaller --dax-window",
+			       "%u-bit physical addresses of this host; give a smaller --dax-window or less --memory",
 			       plan.name, (unsigned long long)(plan.len >> 20), vm->kvm.phys_bits);
 	plan.gpa = share->window_gpa = *next_gpa;
 	*next_gpa += plan.len;

@@ -12,10 +12,23 @@ void fl_place_ram(struct fl_placement *placement, uint64_t ram_len, uint32_t phy
 	};
 }
 
+int fl_check_ram(const struct fl_placement *placement, struct fl_diag *diag)
+{
+	uint64_t most = placement->limit - FL_GAP_END + FL_GAP_START;
+
+	if (placement->ram_low_len + placement->ram_high_len <= most)
+		return 0;
+	return fl_diag(diag, -EINVAL,
+		       "guest memory of %llu MiB does not fit below the guest's last address on this host, %#llx; "
+		       "give at most %llu MiB",
+		       (unsigned long long)((placement->ram_low_len + placement->ram_high_len) >> 20),
+		       (unsigned long long)placement->limit - 1, (unsigned long long)(most >> 20));
+}
+
 /* Neither wraps: windows end below 2^64 (config.c). */
 static bool meets(const struct fl_extent *window, uint64_t gpa, uint64_t len)
 {
-	return window->gpa < gpa + len && gpa < window->gpa + window->len;
+	return len && window->gpa < gpa + len && gpa < window->gpa + window->len;
 }
 
 int fl_check_place(const struct fl_placement *placement, const struct fl_extent *window, const char *name,

@@ -16,6 +16,9 @@ struct fl_placement {
 
 void fl_place_ram(struct fl_placement *placement, uint64_t ram_len, uint32_t phys_bits);
 
+/* -EINVAL: there is more memory than addresses below the limit, which is at least 2^32. */
+FL_CHECKED_RESULT int fl_check_ram(const struct fl_placement *placement, struct fl_diag *diag);
+
 /*
  * May [gpa, gpa+len) be a window that the caller has placed? taken: the others' places. -EINVAL: it meets memory,
  * the devices, one of these, or the limit; diag says which, beginning with name.

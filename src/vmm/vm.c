@@ -53,12 +53,15 @@ int fl_vm_new(const struct fl_vm_opts *opts, struct fl_vm **out, struct fl_diag 
 	ret = init_sync(vm, diag);
 	if (!ret)
 		ret = fl_vm_mode_init(vm, diag);
+	if (!ret) {
+		fl_place_ram(&vm->place, vm->config.opts.ram_len, vm->kvm.phys_bits);
+		ret = fl_check_ram(&vm->place, diag);
+	}
 	fl_serial_init(&vm->serial, vm->kvm.vm_fd, vm->config.opts.console, vm->config.opts.arg);
 	if (ret) {
 		fl_vm_free(vm);
 		return ret;
 	}
-	fl_place_ram(&vm->place, vm->config.opts.ram_len, vm->kvm.phys_bits);
 	*out = vm;
 	return 0;
 }

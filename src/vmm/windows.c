@@ -70,7 +70,10 @@ static int make_window(struct fl_vm *vm, struct fl_vm_window *window, struct fl_
 		return ret;
 	ret = fl_window_map(window->window, 0, opts->len, window->backing, opts->file_offset,
 			    window->backing->writable);
-	return ret ? fl_diag(diag, ret, "window %s: its file cannot be mapped: %s", window->config.name, strerror(-ret))
+	return ret ? fl_diag(diag, ret,
+			     "window %s: its file cannot be mapped (%s); give one of a file system whose files can be, "
+			     "or a memfd",
+			     window->config.name, strerror(-ret))
 		   : 0;
 }
 

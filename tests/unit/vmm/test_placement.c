@@ -71,6 +71,24 @@ static void little_memory_leaves_room_below_the_gap(void **state)
 	expect(&p, M(62), M(2), "memory");
 	expect(&p, G(4), M(2), NULL);
 	expect(&p, G(3) - M(2), M(4), "devices");
+	expect(&p, G(4) - M(2), M(4), "devices"); /* there is no memory above 4 GiB to lie on */
+}
+
+static void memory_ends_below_the_last_address(void **state)
+{
+	struct fl_placement p;
+	struct fl_diag diag = {0};
+
+	(void)state;
+	fl_place_ram(&p, G(63), 36); /* 64 GiB, of which one is the devices' */
+	assert_int_equal(fl_check_ram(&p, &diag), 0);
+	fl_place_ram(&p, G(63) + M(2), 36);
+	assert_int_equal(fl_check_ram(&p, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "at most 64512 MiB"));
+	fl_place_ram(&p, G(2048), 40);
+	assert_int_equal(fl_check_ram(&p, &diag), -EINVAL);
+	fl_place_ram(&p, G(2048), 46);
+	assert_int_equal(fl_check_ram(&p, &diag), 0);
 }
 
 static void a_found_place_goes_around_the_given_ones(void **state)
@@ -118,6 +136,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(memory_leaves_a_gap_below_4_gib),
 	cmocka_unit_test(a_given_place_must_be_free),
 	cmocka_unit_test(little_memory_leaves_room_below_the_gap),
+	cmocka_unit_test(memory_ends_below_the_last_address),
 	cmocka_unit_test(a_found_place_goes_around_the_given_ones),
 	cmocka_unit_test(where_there_is_no_place_nothing_changes),
 };

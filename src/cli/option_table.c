@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define HELP_COLUMN 32 /* where the help of an option begins */
+
 struct option_row {
 	int value; /* a letter, or FL_CLI_OPTION_* */
 	const char *name;
@@ -95,7 +97,10 @@ static void print_row(FILE *out, const struct option_row *row)
 		snprintf(letter, sizeof(letter), "-%c, ", row->value);
 	snprintf(left, sizeof(left), "  %s--%s%s%s", letter, row->name, row->argument ? " " : "",
 		 row->argument ? row->argument : "");
-	fprintf(out, "%-31s ", left);
+	if (strlen(left) < HELP_COLUMN)
+		fprintf(out, "%-*s", HELP_COLUMN, left);
+	else
+		fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
 	for (;;) {
 		size_t len = strcspn(line, "\n");
 
@@ -103,7 +108,7 @@ static void print_row(FILE *out, const struct option_row *row)
 		if (!line[len])
 			return;
 		line += len + 1;
-		fprintf(out, "%-32s", "");
+		fprintf(out, "%*s", HELP_COLUMN, "");
 	}
 }
 

@@ -76,6 +76,14 @@ int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_l
 	return status;
 }
 
+/* The library's sentences have no full stop, the launcher's own have one. */
+static void say(const char *text)
+{
+	size_t len = strlen(text);
+
+	fprintf(stderr, "faultline: %s%s\n", text, len && text[len - 1] == '.' ? "" : ".");
+}
+
 static void *wait_for_end(void *arg)
 {
 	struct run *run = arg;
@@ -155,7 +163,7 @@ static int wait_and_judge(struct run *run)
 
 	fl_cli_print_left_out(&run->output);
 	if (text[0])
-		fprintf(stderr, "faultline: %s%s\n", text, text[strlen(text) - 1] == '.' ? "" : ".");
+		say(text);
 	if (status == FL_CLI_EXIT_NO_STATUS && run->result.end != FL_END_EXITED && run->result.end != FL_END_FAULT &&
 	    !run->output.show_console)
 		fl_cli_print_console_tail(&run->output);
@@ -266,7 +274,7 @@ int fl_cli_run(const struct fl_cli_options *options)
 	take_signals(&run);
 	run.deadline_ms = options->timeout_s ? now_ms() + (int64_t)options->timeout_s * 1000 : 0;
 	if (start(&run, &diag) < 0) {
-		fprintf(stderr, "faultline: %s\n", diag.text);
+		say(diag.text);
 		status = FL_CLI_EXIT_SETUP;
 		run.result.end = FL_END_ERROR;
 		tell_end(&run, status, diag.text);

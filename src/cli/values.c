@@ -68,13 +68,17 @@ int fl_cli_parse_number(const char *option, const char *text, uint32_t min, uint
 
 int fl_cli_parse_address(const char *option, const char *text, uint64_t *address, struct fl_diag *diag)
 {
+	bool good;
 	char *end;
 
-	if (strncmp(text, "0x", 2) != 0)
-		return fl_cli_parse_size(option, text, address, diag);
-	errno = 0;
-	*address = strtoull(text + 2, &end, 16);
-	if (!isxdigit((unsigned char)text[2]) || *end || errno)
+	if (strncmp(text, "0x", 2) == 0) {
+		errno = 0;
+		*address = strtoull(text + 2, &end, 16);
+		good = isxdigit((unsigned char)text[2]) && !*end && !errno;
+	} else {
+		good = fl_cli_parse_size(option, text, address, diag) == 0;
+	}
+	if (!good)
 		return fl_cli_diag(diag, -EINVAL, "%s wants an address like 0x180000000 or 6G, not \"%s\".", option,
 				   text);
 	return 0;

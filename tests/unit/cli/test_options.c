@@ -397,7 +397,8 @@ static void wrong_windows_are_explained(void **state)
 	static const char *const cases[][2] = {
 		{"/etc/passwd", "FILE@ADDRESS"},
 		{"@8G", "FILE@ADDRESS"},
-		{"/f@", "size"},
+		{"/f@", "0x180000000"},
+		{"/f@8G+1", "0x180000000"},
 		{"/f@8G,", "ro, size=SIZE"},
 		{"/f@8G,rw", "\"rw\""},
 		{"/f@0x", "0x180000000"},

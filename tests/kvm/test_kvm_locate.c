@@ -19,11 +19,16 @@
 
 #include "tests/kvm/insn_guest.h"
 
-#define SEED		UINT64_C(20240229)
-#define EVERY		7u		     /* of the cases that the guest can have */
-#define GVA_LOW		UINT64_C(0x40000000) /* a second view of the window, below 2 GiB */
-#define PAGE_LARGE	UINT64_C(0x87)	     /* present, writable, user, 2 MiB */
-#define TABLE_LOW	5u		     /* the first page table that mini_vm leaves free */
+#define SEED  UINT64_C(20240229)
+#define EVERY 7u /* of the cases that the guest can have */
+/* two more views of the window, below 2 GiB and above 4 GiB: where sanitizers have nothing, too */
+#define GVA_LOW	   UINT64_C(0x40000000)
+#define GVA_HIGH   UINT64_C(0x7e9000000000)
+#define PAGE_LARGE UINT64_C(0x87) /* present, writable, user, 2 MiB */
+/* the first page tables that mini_vm leaves free */
+#define TABLE_WINDOW	5u
+#define TABLE_HIGH	6u
+#define PAGE_TABLE	UINT64_C(0x07)
 #define CR4_XSAVE	(1u << 18)
 #define XCR0_WANTED	UINT64_C(0xe7)
 #define SHOWN_MAX	30u
@@ -170,7 +175,7 @@ static bool is_wide_slot(const struct comparison *c, const struct pvpf_record *r
 static const char *judge(const struct comparison *c, const struct expected *want, const struct mini_log *log)
 {
 	const struct pvpf_record *record = &log->record;
-	uint64_t window = record->gva >= MINI_WINDOW_GVA ? MINI_WINDOW_GVA : GVA_LOW;
+	uint64_t window = record->gva >= GVA_HIGH ? GVA_HIGH : GVA_LOW;
 
 	if (want->end != INSN_END_FAULT && is_wide_slot(c, record))
 		return NULL;
@@ -275,18 +280,31 @@ static void on_exception(struct mini_vm *vm, unsigned int index)
 	begin_next(vm, c, frame);
 }
 
-/* Lost pages, then the file's first ones, then those behind its end; seen twice, below 2 GiB and above 4 GiB. */
+static uint64_t *guest_table(struct mini_vm *vm, unsigned int number)
+{
+	return (uint64_t *)(void *)(vm->ram.hva + MINI_TABLES + number * 0x1000);
+}
+
+static void make_views(struct mini_vm *vm)
+{
+	uint64_t *pml4 = guest_table(vm, 0), *low = guest_table(vm, 1), *high = guest_table(vm, TABLE_HIGH);
+	uint64_t *window = guest_table(vm, TABLE_WINDOW);
+
+	pml4[GVA_HIGH >> 39 & 511] = (MINI_TABLES + TABLE_HIGH * 0x1000) | PAGE_TABLE;
+	low[GVA_LOW >> 30 & 511] = (MINI_TABLES + TABLE_WINDOW * 0x1000) | PAGE_TABLE;
+	high[GVA_HIGH >> 30 & 511] = (MINI_TABLES + TABLE_WINDOW * 0x1000) | PAGE_TABLE;
+	for (uint64_t i = 0; i < MINI_WINDOW_LEN / FL_RANGE_LEN; i++)
+		window[i] = (MINI_WINDOW_GPA + i * FL_RANGE_LEN) | PAGE_LARGE;
+}
+
+/* In the window: lost pages, then the file's first ones, then those behind its end. */
 static struct mini_vm *make_vm(struct comparison *c)
 {
 	static const struct fl_policy reflect = {{FL_ACTION_REFLECT, FL_ACTION_STOP}};
 	struct mini_vm *vm = mini_new(1, reflect);
-	uint64_t *pdpt = (uint64_t *)(void *)(vm->ram.hva + MINI_TABLES + 0x1000);
-	uint64_t *low = (uint64_t *)(void *)(vm->ram.hva + MINI_TABLES + TABLE_LOW * 0x1000);
 	struct fl_backing *backing;
 
-	pdpt[1] = (MINI_TABLES + TABLE_LOW * 0x1000) | 7;
-	for (uint64_t i = 0; i < MINI_WINDOW_LEN / FL_RANGE_LEN; i++)
-		low[i] = (MINI_WINDOW_GPA + i * FL_RANGE_LEN) | PAGE_LARGE;
+	make_views(vm);
 	assert_int_equal(fl_backing_new(dup(vm->file), true, &backing), 0);
 	assert_int_equal(fl_window_map(vm->window, FL_RANGE_LEN, FL_RANGE_LEN, backing, 0, true), 0);
 	assert_int_equal(fl_window_unmap(vm->window, 0, FL_RANGE_LEN), 0);
@@ -383,7 +401,7 @@ static void test_as_native(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_non_null(run);
-	assert_true(native_world_like(&c->world, MINI_SCRATCH, GVA_LOW + FL_RANGE_LEN, MINI_WINDOW_GVA + FL_RANGE_LEN,
+	assert_true(native_world_like(&c->world, MINI_SCRATCH, GVA_LOW + FL_RANGE_LEN, GVA_HIGH + FL_RANGE_LEN,
 				      MINI_BLOCKS));
 	c->guest.world = &c->world;
 	c->guest.xcr0 = native_xcr0() & XCR0_WANTED;

@@ -209,6 +209,14 @@ int fl_follow_policy(struct fl_fault_case *c)
 	return result < 0 ? result : 0;
 }
 
+/* What no list of actions had a say in. */
+static const char *why_whatever_the_policy(const struct fl_fault_case *c)
+{
+	if (!c->why_stopped && c->finding.verdict == FL_VERDICT_HOLE)
+		return "the mapping behind the page is broken or gone";
+	return c->why_stopped;
+}
+
 void fl_describe_stop(const struct fl_fault_case *c, char *buf, size_t len)
 {
 	const struct fl_policy *policy = c->probe.region ? &c->probe.region->policy : NULL;
@@ -220,10 +228,11 @@ void fl_describe_stop(const struct fl_fault_case *c, char *buf, size_t len)
 		{FL_ACTION_SUBSTITUTE, c->no_substitute ? c->no_substitute : "it does not cure this cause"},
 		{FL_ACTION_ASK, c->no_ask},
 	};
+	const char *why = why_whatever_the_policy(c);
 	size_t used = 0;
 
-	snprintf(buf, len, "%s", c->why_stopped ? c->why_stopped : "the policy says stop");
-	for (size_t i = 0; !c->why_stopped && policy && i < FL_ARRAY_SIZE(passed) && used < len; i++)
+	snprintf(buf, len, "%s", why ? why : "the policy says stop");
+	for (size_t i = 0; !why && policy && i < FL_ARRAY_SIZE(passed) && used < len; i++)
 		if (passed[i].why && fl_policy_has(policy, passed[i].action))
 			used += (size_t)snprintf(buf + used, len - used, "%s%s was not possible: %s", used ? "; " : "",
 						 fl_action_name(passed[i].action), passed[i].why);

@@ -291,6 +291,29 @@ static void not_cured(uint64_t offset, const uint8_t *program, enum fl_cause cau
 	mini_free(t.vm);
 }
 
+/* A hole in this process' own memory is nothing for the guest, whatever the policy; and the sentence does not blame it.
+ */
+static void test_hole(void **state)
+{
+	struct test_vm t;
+	uint8_t *page;
+
+	(void)state;
+	set_up(&t, 1, (struct fl_policy){{SUBSTITUTE, REFLECT, STOP}}, STOP, 0);
+	page = fl_window_hva(t.vm->window) + BAD_PAGE;
+	assert_int_equal(munmap(page, FL_PAGE_LEN), 0);
+	start_read(t.vm, 0, 3, BAD_OFFSET);
+	assert_false(mini_wait(t.vm, 0));
+	assert_ptr_equal(mmap(page, FL_PAGE_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+			 page);
+	assert_int_equal(only_fault(t.vm)->outcome, FL_OUTCOME_STOPPED);
+	assert_int_equal(only_fault(t.vm)->cause, FL_CAUSE_UNKNOWN);
+	assert_non_null(strstr(t.vm->diag[0].text, "the mapping behind the page is broken or gone"));
+	assert_null(strstr(t.vm->diag[0].text, "policy"));
+	assert_null(strstr(t.vm->diag[0].text, "not possible"));
+	mini_free(t.vm);
+}
+
 static void test_what_substitute_does_not_cure(void **state)
 {
 	(void)state;
@@ -657,6 +680,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_store_to_substitute),
 	cmocka_unit_test(test_next_if_reflect_is_impossible),
 	cmocka_unit_test(test_stop),
+	cmocka_unit_test(test_hole),
 	cmocka_unit_test(test_what_substitute_does_not_cure),
 	cmocka_unit_test(test_ask_and_repair),
 	cmocka_unit_test(test_ask_and_retry_in_vain),

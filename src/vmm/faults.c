@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 
-#include "mmu_backing/gmem.h"
 #include "vmm/vm.h"
 
 static void keep(struct fl_vm *vm, const struct fl_fault *fault)
@@ -54,9 +54,43 @@ int fl_vm_get_status(struct fl_vm *vm, struct fl_vm_status *status)
 	return 0;
 }
 
+/* The length of what was copied from the region of the first byte, or -errno. */
+static ssize_t look_in_region(const struct fl_gpa_map *map, uint64_t gpa, void *buf, size_t len)
+{
+	const struct fl_region *region = fl_gpa_map_find(map, gpa);
+	struct iovec local = {.iov_base = buf}, remote;
+	ssize_t done;
+
+	if (!region)
+		return -EFAULT;
+	local.iov_len = FL_MIN((uint64_t)len, region->len - (gpa - region->gpa));
+	remote = (struct iovec){.iov_base = region->hva + (gpa - region->gpa), .iov_len = local.iov_len};
+	done = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+	return done > 0 ? done : done < 0 ? -errno : -EFAULT;
+}
+
+int fl_vm_look(const struct fl_gpa_map *map, uint64_t gpa, void *buf, size_t len)
+{
+	uint8_t *bytes = buf;
+	uint64_t end;
+
+	if (fl_add_overflows(gpa, len, &end))
+		return -EFAULT;
+	while (len) {
+		ssize_t done = look_in_region(map, gpa, bytes, len);
+
+		if (done < 0)
+			return (int)done;
+		gpa += (uint64_t)done;
+		bytes += done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
 int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len)
 {
-	return vm->started ? fl_gmem_read(&vm->map, gpa, buf, len) : -EINVAL;
+	return vm->started ? fl_vm_look(&vm->map, gpa, buf, len) : -EINVAL;
 }
 
 int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters *counters)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All that is known of a VM that has ended, as text. Everything in it can have been chosen by a guest, or be gone:
- * names are quoted, memory is read by gmem, and what cannot be read is said to be so.
+ * names are quoted, memory is read by fl_vm_look(), and what cannot be read is said to be so.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "mmu_backing/gmem.h"
 #include "vcpu/page_walk.h"
 #include "vmm/vm.h"
 
@@ -139,7 +138,7 @@ static void put_events(FILE *out, int fd)
 
 static int read_for_walk(void *arg, uint64_t gpa, void *buf, size_t len)
 {
-	return fl_gmem_read(arg, gpa, buf, len);
+	return fl_vm_look(arg, gpa, buf, len);
 }
 
 /* The bytes at RIP, up to the end of their page. */
@@ -154,7 +153,7 @@ static void put_code(FILE *out, struct fl_vm *vm, const struct kvm_sregs *sregs,
 		return;
 	}
 	fprintf(out, "  code at gpa %#" PRIx64 ":", gpa);
-	if (fl_gmem_read(&vm->map, gpa, bytes, len)) {
+	if (fl_vm_look(&vm->map, gpa, bytes, len)) {
 		fputs(" cannot be read\n", out);
 		return;
 	}

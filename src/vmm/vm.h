@@ -147,6 +147,11 @@ void fl_vm_watch_fini(struct fl_vm *vm);    /* after the windows are gone */
 /* faults.c: struct fl_vcpu_ops */
 void fl_vm_fault(void *arg, const struct fl_fault *fault);
 enum fl_action fl_vm_ask(void *arg, const struct fl_fault *fault);
+/*
+ * Copies guest memory for somebody who looks: unlike fl_gmem_read() it takes RAM, too, for what may be lost (bad
+ * memory of the host), since SIGBUS would be the embedder's end. 0, -EFAULT.
+ */
+FL_CHECKED_RESULT int fl_vm_look(const struct fl_gpa_map *map, uint64_t gpa, void *buf, size_t len);
 
 /* devices.c */
 FL_CHECKED_RESULT int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag);

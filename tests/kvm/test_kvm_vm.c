@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "faultline/faultline.h"
 
@@ -18,7 +21,8 @@
 #define RESULTS_GPA UINT64_C(0x2000000) /* vm_guest.S */
 #define FIRST_WORD  UINT64_C(0x0123456789abcdef)
 #define SECOND_WORD UINT64_C(0x1111222233334444)
-#define WRITTEN	    UINT64_C(0x55aa) /* vm_guest.S */
+#define WRITTEN	    UINT64_C(0x55aa)	/* vm_guest.S */
+#define CODE_GPA    UINT64_C(0x1000000) /* pref_address of write_kernel() */
 #define IMAGE_LEN   8192
 #define PAGE	    4096
 
@@ -246,6 +250,65 @@ static void watch_a_lost_page_stops_it(void **state)
 	a_lost_page_stops_it_and_leaves_everything_to_be_seen(*state);
 }
 
+/* This process's descriptor of the guest's memory. */
+static int memory_fd(void)
+{
+	for (int fd = 0; fd < 256; fd++) {
+		char name[32], target[64] = "";
+
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		if (readlink(name, target, sizeof(target) - 1) > 0 && strstr(target, "memfd:guest-ram"))
+			return fd;
+	}
+	fail_msg("the guest's memory is no file");
+	return -1;
+}
+
+/* In another process: whoever poisons a page is signalled by force (memory_failure(), kill_procs()). */
+static void poison(off_t offset)
+{
+	int fd = memory_fd(), status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+
+		prctl(PR_SET_DUMPABLE, 0);
+		if (page == MAP_FAILED || madvise(page, PAGE, MADV_POPULATE_WRITE) < 0)
+			_exit(3);
+		_exit(madvise(page, PAGE, MADV_HWPOISON) < 0 && errno == EINVAL ? 2 : 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+		printf("# skipped: this kernel has no CONFIG_MEMORY_FAILURE\n");
+		skip();
+	}
+	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS : WEXITSTATUS(status) == 0);
+}
+
+/* The host's memory is bad under the guest's: whoever looks hears of it, and does not get SIGBUS. */
+static void bad_memory_can_be_looked_at(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t word;
+	char *text;
+
+	if (!getenv("FAULTLINE_IN_BOX")) {
+		printf("# skipped: poisons memory of the host for good, so it runs in the box only\n");
+		skip();
+	}
+	assert_int_equal(run(rig, PAGE, (struct fl_policy){{FL_ACTION_STOP}}).end, FL_END_FAULT);
+	poison(CODE_GPA);
+	poison(RESULTS_GPA);
+	assert_int_equal(fl_vm_read_memory(rig->vm, RESULTS_GPA, &word, sizeof(word)), -EFAULT);
+	assert_int_equal(fl_vm_read_memory(rig->vm, RESULTS_GPA - 4, &word, sizeof(word)), -EFAULT);
+	assert_int_equal(fl_vm_read_memory(rig->vm, RESULTS_GPA + PAGE, &word, sizeof(word)), 0);
+	text = report_of(rig);
+	assert_says(text, "cannot be read");
+	free(text);
+}
+
 static void a_substitute_reads_as_zeros(void **state)
 {
 	struct rig *rig = *state;
@@ -428,6 +491,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(watch_a_window_is_the_file, set_up_watch, tear_down),
 	cmocka_unit_test_setup_teardown(strict_a_lost_page_stops_it, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(watch_a_lost_page_stops_it, set_up_watch, tear_down),
+	cmocka_unit_test_setup_teardown(bad_memory_can_be_looked_at, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(a_substitute_reads_as_zeros, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(whoever_is_asked_can_repair, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(whoever_is_asked_can_pass_it_on, set_up_watch, tear_down),

@@ -19,8 +19,8 @@ static void raise_descriptor_limit(void)
 
 /*
  * With vm.memory_failure_early_kill the kernel sends SIGBUS to whoever maps memory that has failed, whether it is used
- * or not: to a thread that did not choose, which would end all of us. The guest is told when it touches the page. Threads
- * inherit this, so it comes before there are any (memory_failure(), find_early_kill_thread()).
+ * or not: to a thread that did not choose, which would end all of us. The guest is told when it touches the page.
+ * Threads inherit this, so it comes before there are any (memory_failure(), find_early_kill_thread()).
  */
 static void hear_late_of_failed_memory(void)
 {

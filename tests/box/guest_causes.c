@@ -177,6 +177,28 @@ static void run_failures(const struct test_file *file, size_t page, unsigned int
 	say("case counter %u: %u", failures, *(volatile uint32_t *)(void *)counter);
 }
 
+/* The same for a file that is cut, and long again when its length is asked for the next time but so many. */
+static void run_looks(const struct test_file *file, size_t page, unsigned int looks)
+{
+	access_fn add = page % 2 ? lock_inc : exchange_and_add;
+	uint8_t *counter = file->map + page * PAGE + COUNTER_OFFSET;
+	char text[96];
+
+	ask("truncate", file->name, page * PAGE);
+	ask("grow_at", file->name, looks);
+	struct caught caught = try_access(add, counter);
+
+	say("case looks %u: %s", looks, caught_text(caught, counter, text));
+	/* otherwise the next round might find it grown before it begins */
+	ask("grow_at", file->name, 0);
+	ask("truncate", file->name, file->len);
+	off_t size = fresh_size(file);
+
+	if (caught.signal)
+		add(counter);
+	say("case looked counter %u: %u, size %ld", looks, *(volatile uint32_t *)(void *)counter, (long)size);
+}
+
 void run_repaired(void)
 {
 	struct test_file file = open_there("file", O_RDWR, PROT_READ | PROT_WRITE);
@@ -184,6 +206,8 @@ void run_repaired(void)
 
 	for (unsigned int failures = 1; failures <= REPAIRED_FAILURES_MAX; failures *= 2)
 		run_failures(&file, page++, failures);
+	for (unsigned int looks = 1; looks <= REPAIRED_LOOKS_MAX; looks++)
+		run_looks(&file, page++, looks);
 	munmap(file.map, file.len);
 	close(file.fd);
 }

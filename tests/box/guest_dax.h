@@ -15,6 +15,7 @@
  *	break FILE OFFSET	BAD_PAGES from the page there on cannot be read: as often as OFFSET is bytes beyond the
  *				page's start, or until they are healed if it is none
  *	heal FILE 0		they can be read again
+ *	grow_at FILE N		FILE has its first length again, from the Nth time on that this length is asked for
  *	poison FILE OFFSET	the memory of the page there has failed
  */
 #ifndef GUEST_DAX_H
@@ -32,11 +33,13 @@
 
 /*
  * The host's files in run_io_error() and the like: bad pages begin here. For run_repaired() there is a counter of 0 in
- * each page; reading fails once, twice, 4 times and so on.
+ * each page; reading fails once, twice, 4 times and so on, then the file is found to be long again at the first look at
+ * its length, the second and so on. Each has a page, and so has BAD_FILE_LEN of tests/kvm/bad_host.h.
  */
 #define BAD_OFFSET	      (8 * PAGE)
 #define COUNTER_OFFSET	      64
 #define REPAIRED_FAILURES_MAX 128u
+#define REPAIRED_LOOKS_MAX    16u
 
 struct test_file {
 	const char *name;

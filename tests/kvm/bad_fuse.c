@@ -16,13 +16,13 @@
 #define FILE_NODE   2u
 #define REQUEST_LEN (256u << 10)
 
-static struct fuse_attr attr_of(uint64_t node)
+static struct fuse_attr attr_of(const struct bad_fuse *fuse, uint64_t node)
 {
 	bool file = node == FILE_NODE;
 
 	return (struct fuse_attr){
 		.ino = node,
-		.size = file ? BAD_FILE_LEN : 0,
+		.size = file ? fuse->len : 0,
 		.mode = file ? S_IFREG | 0600 : S_IFDIR | 0700,
 		.nlink = 1,
 		.blksize = 4096,
@@ -76,10 +76,32 @@ static void serve_write(struct bad_fuse *fuse, const struct fuse_in_header *head
 	answer(fuse, header->unique, 0, &out, sizeof(out));
 }
 
+/* Nothing of it may be remembered: no time of validity. */
+static void serve_lookup(struct bad_fuse *fuse, const struct fuse_in_header *header)
+{
+	struct fuse_entry_out entry = {.nodeid = FILE_NODE};
+
+	FL_LOCKED(&fuse->lock);
+	entry.attr = attr_of(fuse, FILE_NODE);
+	answer(fuse, header->unique, 0, &entry, sizeof(entry));
+}
+
+static void serve_attr(struct bad_fuse *fuse, const struct fuse_in_header *header)
+{
+	const struct fuse_setattr_in *in = (const void *)(header + 1);
+	struct fuse_attr_out attr = {0};
+
+	FL_LOCKED(&fuse->lock);
+	if (header->opcode == FUSE_SETATTR && (in->valid & FATTR_SIZE))
+		fuse->len = FL_MIN(in->size, BAD_FILE_LEN);
+	else if (header->nodeid == FILE_NODE && fuse->looks && --fuse->looks == 0)
+		fuse->len = BAD_FILE_LEN;
+	attr.attr = attr_of(fuse, header->nodeid);
+	answer(fuse, header->unique, 0, &attr, sizeof(attr));
+}
+
 static void serve(struct bad_fuse *fuse, const struct fuse_in_header *header)
 {
-	const struct fuse_entry_out entry = {.nodeid = FILE_NODE, .attr = attr_of(FILE_NODE)};
-	const struct fuse_attr_out attr = {.attr = attr_of(header->nodeid)};
 	const struct fuse_open_out opened = {.open_flags = FOPEN_KEEP_CACHE};
 
 	switch (header->opcode) {
@@ -87,11 +109,11 @@ static void serve(struct bad_fuse *fuse, const struct fuse_in_header *header)
 		serve_init(fuse, header);
 		return;
 	case FUSE_LOOKUP:
-		answer(fuse, header->unique, 0, &entry, sizeof(entry));
+		serve_lookup(fuse, header);
 		return;
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
-		answer(fuse, header->unique, 0, &attr, sizeof(attr));
+		serve_attr(fuse, header);
 		return;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
@@ -147,6 +169,7 @@ struct bad_fuse *bad_fuse_new(void)
 	fuse = calloc(1, sizeof(*fuse));
 	assert_non_null(fuse);
 	fuse->dev = dev;
+	fuse->len = BAD_FILE_LEN;
 	for (uint64_t i = 0; i < BAD_FILE_LEN; i++)
 		fuse->bytes[i] = mini_pattern(i);
 	pthread_mutex_init(&fuse->lock, NULL);
@@ -181,6 +204,12 @@ void bad_fuse_break_for(struct bad_fuse *fuse, uint64_t offset, uint64_t len, in
 	fuse->bad_to = offset + len;
 	fuse->error = error;
 	fuse->failures = failures;
+}
+
+void bad_fuse_grow_at(struct bad_fuse *fuse, unsigned int look)
+{
+	FL_LOCKED(&fuse->lock);
+	fuse->looks = look;
 }
 
 void bad_fuse_abort(struct bad_fuse *fuse)

@@ -61,6 +61,8 @@ struct bad_fuse {
 	uint64_t bad_from, bad_to; /* reads in there fail ... */
 	int error;		   /* ... with this ... */
 	unsigned int failures;	   /* ... so often; 0: until told otherwise */
+	uint64_t len;
+	unsigned int looks; /* so often is len told, and then the file has all its bytes again; 0: never */
 	uint8_t bytes[BAD_FILE_LEN];
 };
 struct bad_fuse *bad_fuse_new(void);
@@ -69,6 +71,8 @@ int bad_fuse_open(struct bad_fuse *fuse);
 void bad_fuse_break(struct bad_fuse *fuse, uint64_t offset, uint64_t len, int error);
 /* Heals by itself after so many reads have failed. */
 void bad_fuse_break_for(struct bad_fuse *fuse, uint64_t offset, uint64_t len, int error, unsigned int failures);
+/* The file grows to BAD_FILE_LEN behind the kernel's back, when its length is asked for the look-th time from now. */
+void bad_fuse_grow_at(struct bad_fuse *fuse, unsigned int look);
 /* The server goes away: every request from now on is answered ENOTCONN by the kernel. */
 void bad_fuse_abort(struct bad_fuse *fuse);
 void bad_fuse_free(struct bad_fuse *fuse);

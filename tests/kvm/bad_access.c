@@ -21,6 +21,12 @@ static struct {
 	void *arg;
 } before_probe;
 
+void bad_access_before_probe(void (*fn)(void *arg), void *arg)
+{
+	before_probe.arg = arg;
+	before_probe.fn = fn;
+}
+
 int __real_madvise(void *addr, size_t len, int advice);
 int __wrap_madvise(void *addr, size_t len, int advice);
 

@@ -37,6 +37,9 @@ enum exit_shape {
 /* From now on; gpa: of the failing page, for the annotation. */
 void bad_access_shape(enum exit_shape shape, uint64_t gpa);
 
+/* Once, when the host next looks at a page (fl_probe_page()), on its thread; NULL: not any more. */
+void bad_access_before_probe(void (*fn)(void *arg), void *arg);
+
 /* The window's first range maps fd. */
 void bad_access_map(struct mini_vm *vm, int fd, bool writable);
 

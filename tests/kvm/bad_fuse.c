@@ -102,7 +102,8 @@ static void serve_attr(struct bad_fuse *fuse, const struct fuse_in_header *heade
 
 static void serve(struct bad_fuse *fuse, const struct fuse_in_header *header)
 {
-	const struct fuse_open_out opened = {.open_flags = FOPEN_KEEP_CACHE};
+	/* not flushed: a process that dies would ask its own server, which is dead already, and hang for ever */
+	const struct fuse_open_out opened = {.open_flags = FOPEN_KEEP_CACHE | FOPEN_NOFLUSH};
 
 	switch (header->opcode) {
 	case FUSE_INIT:

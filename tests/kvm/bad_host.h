@@ -36,6 +36,11 @@ void bad_host_free_space(int dir);
 /* Pages of fd leave the page cache, as far as they are clean. */
 void bad_host_drop_cache(int fd);
 
+/* The memory behind a page of the file goes bad, for good: in the box. False: this kernel cannot do it. */
+bool bad_host_poison(int fd, uint64_t offset);
+/* The page of this mapping behaves as if its memory were bad, the memory does not; until unmapped or truncated. */
+bool bad_host_poison_mapping(uint8_t *page);
+
 /* A tmpfs of len bytes; the descriptor of its root. Skips where it may not be mounted. */
 int bad_host_tmpfs(uint64_t len);
 

@@ -10,12 +10,10 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/loop.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #ifndef MADV_POPULATE_READ /* Linux 5.14 */
 #define MADV_POPULATE_READ 22
@@ -38,30 +36,6 @@ static struct access access_number(unsigned int i, enum fl_cause cause)
 }
 
 /* ---- memory failure ----------------------------------------------------------------------- */
-
-static void end_well(int signal_number)
-{
-	(void)signal_number;
-	_exit(0);
-}
-
-/* In a child, since the kernel sends SIGBUS to whoever asks for it. */
-static bool poison_page(int fd, uint64_t offset)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		volatile uint8_t *page = mmap(NULL, FL_PAGE_LEN, PROT_READ, MAP_SHARED, fd, (off_t)offset);
-
-		signal(SIGBUS, end_well);
-		(void)page[0];
-		_exit(madvise((void *)(uintptr_t)page, FL_PAGE_LEN, MADV_HWPOISON) == 0 ? 0 : 77);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 static void rewrite_page(int fd)
 {
@@ -91,7 +65,7 @@ static void test_memory_failure(void **state)
 
 		a.heal = punch;
 		a.arg = &fd;
-		if (!poison_page(fd, BAD_PAGE)) {
+		if (!bad_host_poison(fd, BAD_PAGE)) {
 			close(fd);
 			close(dir);
 			SKIP_BECAUSE("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
@@ -117,7 +91,7 @@ static void cut_and_extend(void *arg)
 static void fault_in_and_poison(struct mini_vm *vm, void *arg)
 {
 	assert_int_equal(madvise(fl_window_hva(vm->window) + BAD_PAGE, FL_PAGE_LEN, MADV_POPULATE_READ), 0);
-	assert_true(poison_page(*(const int *)arg, BAD_PAGE));
+	assert_true(bad_host_poison(*(const int *)arg, BAD_PAGE));
 }
 
 static void cut(void *arg)
@@ -134,7 +108,7 @@ static void test_memory_failure_of_a_page_in_use(void **state)
 		int fd = bad_host_file(dir, "file", 0, 0);
 		struct access a = access_number(i, FL_CAUSE_MEMORY_FAILURE);
 
-		if (!poison_page(fd, BAD_PAGE + 2 * FL_PAGE_LEN)) {
+		if (!bad_host_poison(fd, BAD_PAGE + 2 * FL_PAGE_LEN)) {
 			close(fd);
 			close(dir);
 			SKIP_BECAUSE("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");

@@ -100,7 +100,10 @@ static void a_hole_on_a_full_disk_in_watch_mode(void **state)
 	no_space(state, "watch");
 }
 
-/* arch/x86/kernel/traps.c, exc_segment_not_present(): SIGBUS without an address, or the exception table's EFAULT. */
+/*
+ * arch/x86/kernel/traps.c, exc_segment_not_present(): SIGBUS without an address, or the exception table's fix-up. After
+ * that the guest's file system asks the host as ever; it does not need the record.
+ */
 static void a_hole_without_records(void **state)
 {
 	struct trouble *trouble = trouble_new(state);
@@ -113,6 +116,8 @@ static void a_hole_without_records(void **state)
 	run_in_guest(&trouble->bench, options, "no_space", &guest);
 	assert_line(&guest, "case full load: SIGBUS SI_KERNEL, address 0\n");
 	assert_line(&guest, "case full store: SIGBUS SI_KERNEL, address 0\n");
+	assert_line(&guest, "case full pread: 100, 0 not zero\n");
+	assert_line(&guest, "case full pwrite: -28\n");
 	assert_line(&guest, "case full from memory: -14\n");
 	assert_line(&guest, "case free load: no signal\n");
 	assert_line(&guest, "case sum: 1\n");

@@ -284,7 +284,7 @@ FL_PUBLIC FL_CHECKED int fl_vm_start(struct fl_vm *vm, struct fl_diag *diag);
 
 /*
  * Waits until the VM has ended and all output has been written, at most timeout_ms (-1: for ever).
- * 0 and *result filled; -ETIMEDOUT. Any thread.
+ * 0 and *result filled; -ETIMEDOUT; -EINVAL before the start. Any thread.
  */
 FL_PUBLIC FL_CHECKED int fl_vm_wait(struct fl_vm *vm, int timeout_ms, struct fl_result *result);
 
@@ -302,7 +302,7 @@ struct fl_counters {
 	uint64_t outcome[8]; /* by enum fl_outcome */
 	uint64_t cause[8];   /* by enum fl_cause */
 };
-/* region: a share's tag, a window's name, "ram", or NULL for the whole VM. -ENOENT. Any thread, any time after start. */
+/* region: a share's tag, a window's name, "ram", or NULL for the whole VM. -ENOENT; -EINVAL before the start. Any thread. */
 FL_PUBLIC FL_CHECKED int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters *counters);
 
 struct fl_vm_status {
@@ -312,7 +312,7 @@ struct fl_vm_status {
 };
 FL_PUBLIC FL_CHECKED int fl_vm_get_status(struct fl_vm *vm, struct fl_vm_status *status);
 
-/* Copies guest memory; -EFAULT where there is none or its page is lost. Any thread between start and free. */
+/* Copies guest memory; -EFAULT where there is none or its page is lost, -EINVAL before the start. Any thread. */
 FL_PUBLIC FL_CHECKED int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len);
 
 /*

@@ -129,6 +129,9 @@ int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *
 			return fl_cli_diag(diag, -EINVAL,
 					   "%s knows the actions reflect, substitute and stop, not \"%.*s\".", option,
 					   (int)len, word);
+		if (count > 1 && parsed.action[count - 2] == FL_ACTION_STOP)
+			return fl_cli_diag(diag, -EINVAL, "%s: nothing is tried after stop, so put it last in \"%s\".",
+					   option, text);
 		if (!word[len])
 			break;
 	}

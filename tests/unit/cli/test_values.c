@@ -101,7 +101,11 @@ static void unknown_actions_are_named(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		assert_int_equal(fl_cli_parse_policy("--on-fault", texts[i], &policy, &diag), -EINVAL);
 	assert_non_null(strstr(diag.text, "\"ignore\""));
-	assert_int_equal(fl_cli_parse_policy("--on-fault", "stop,stop,stop,stop,stop", &policy, &diag), -EINVAL);
+	assert_int_equal(fl_cli_parse_policy("--on-fault", "reflect,reflect,reflect,reflect,stop", &policy, &diag),
+			 -EINVAL);
+	assert_non_null(strstr(diag.text, "at most 4"));
+	assert_int_equal(fl_cli_parse_policy("--on-fault", "stop,reflect", &policy, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "after stop"));
 	assert_int_equal(policy.action[0], FL_ACTION_REFLECT);
 }
 

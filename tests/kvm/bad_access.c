@@ -32,9 +32,12 @@ int __wrap_madvise(void *addr, size_t len, int advice);
 
 int __wrap_madvise(void *addr, size_t len, int advice)
 {
-	void (*fn)(void *arg) = before_probe.fn;
+	void (*fn)(void *arg) = NULL;
 
-	if (fn && (advice == 22 || advice == 23)) { /* MADV_POPULATE_READ, _WRITE */
+	/* the watch's thread gives other advice at any time: none of its business */
+	if (advice == 22 || advice == 23) /* MADV_POPULATE_READ, _WRITE */
+		fn = before_probe.fn;
+	if (fn) {
 		before_probe.fn = NULL;
 		fn(before_probe.arg);
 	}

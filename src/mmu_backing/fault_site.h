@@ -17,7 +17,7 @@ struct fl_probe {
 	int write_error;		/* MADV_POPULATE_WRITE; only if write was asked for, else 0 */
 	bool has_file;			/* file_len and file_error say something */
 	uint64_t file_len;
-	int file_error;	 /* why fstat fails, else pread of the page's first byte, tried if read_error is EFAULT: errno */
+	int file_error;	 /* why fstat fails, else pread of the page, tried if read_error is EFAULT: errno */
 	int space_error; /* allocating the page, tried if the file itself can be read: 0, errno, EOPNOTSUPP */
 };
 

@@ -2,8 +2,10 @@
 #include "mmu_backing/fault_site.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
 #ifndef MADV_POPULATE_READ /* Linux 5.14 */
@@ -47,11 +49,20 @@ static struct file_facts ask_file(const struct fl_backing *backing)
 	return (struct file_facts){.len = (uint64_t)st.st_size};
 }
 
+/* The whole page: it can consist of several blocks. A read that gets some of them ends before the bad one. */
 static int read_error_of(const struct fl_backing *backing, uint64_t page_offset)
 {
-	char byte;
+	char page[FL_PAGE_LEN];
+	size_t done = 0;
+	ssize_t result;
 
-	return pread(backing->fd, &byte, 1, (off_t)page_offset) < 0 ? errno : 0;
+	do {
+		result = pread(backing->fd, page, sizeof(page) - done, (off_t)(page_offset + done));
+		if (result < 0)
+			return errno;
+		done += (size_t)result;
+	} while (result > 0 && done < sizeof(page));
+	return 0;
 }
 
 static bool is_full(const struct fl_backing *backing)
@@ -112,6 +123,42 @@ static void probe_memory(struct fl_probe *probe, uint8_t *page, bool write)
 		probe->write_error = populate(page, MADV_POPULATE_WRITE);
 }
 
+/* These two have no storage behind their pages, and keep a page of failed memory, at which read(2) fails as well. */
+static bool lives_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC);
+}
+
+/*
+ * Is the page one that storage cannot read? Before Linux 6.9 MADV_POPULATE_READ of such a page never returns: the
+ * fault handler lets go of mmap_lock for the I/O and wants to be called again, whatever became of it, and it is
+ * (mended by 631426ba1d45, "mm/madvise: make MADV_POPULATE_(READ|WRITE) handle VM_FAULT_RETRY properly"). read(2)
+ * ends on all of them.
+ */
+static bool storage_fails(const struct fl_window_view *view)
+{
+	bool shows_file = (view->state == FL_RANGE_MAPPED_RO || view->state == FL_RANGE_MAPPED_RW) && !view->hidden &&
+			  !view->substituted;
+	int error;
+
+	if (!shows_file || !view->backing)
+		return false;
+	error = read_error_of(view->backing, fl_align_down(view->file_offset, FL_PAGE_LEN));
+	return error && error != EINTR && error != EAGAIN && error != ENOMEM && !lives_in_memory(view->backing->fd);
+}
+
+static void probe_window_page(struct fl_probe *probe, uint8_t *page, bool write)
+{
+	if (!storage_fails(&probe->view)) {
+		probe_memory(probe, page, write);
+		return;
+	}
+	probe->read_error = EFAULT; /* what populating says of it where it returns */
+	probe->write_error = write ? EFAULT : 0;
+}
+
 /* Why could the page not be had? */
 static void probe_file(struct fl_probe *probe, const struct file_facts *file, bool write)
 {
@@ -148,7 +195,7 @@ static bool gather(const struct fl_region *region, uint64_t offset, bool write, 
 	if (!look_up_to_date(region->window, offset, &probe->view))
 		probe->view.state = FL_RANGE_BROKEN; /* the region says more than there is */
 	before = ask_file(probe->view.backing);
-	probe_memory(probe, page, write);
+	probe_window_page(probe, page, write);
 	file = ask_file(probe->view.backing);
 	probe_file(probe, &file, write);
 	fl_window_look(region->window, offset, &after);

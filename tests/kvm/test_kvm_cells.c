@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
-#include <sys/utsname.h>
 
 #include "mmu_backing/gmem.h"
 #include "vcpu/watchdog.h"
@@ -426,22 +425,6 @@ static void say_skipped(const struct cell *cell)
 	       others);
 }
 
-/*
- * Before Linux 6.9 MADV_POPULATE_READ never returns where reading the page from storage fails (fixed by "mm/madvise:
- * make MADV_POPULATE_(READ|WRITE) handle VM_FAULT_RETRY properly", 631426ba1d45).
- */
-static bool probe_hangs(enum cell_trouble trouble)
-{
-	struct utsname name;
-	unsigned int major, minor;
-
-	if (trouble != TROUBLE_IO_ERROR && trouble != TROUBLE_REVOKED)
-		return false;
-	assert_int_equal(uname(&name), 0);
-	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
-	return major < 6 || (major == 6 && minor < 9);
-}
-
 static void test_cell(void **state)
 {
 	const struct cell *cell = *state;
@@ -450,8 +433,6 @@ static void test_cell(void **state)
 		say_skipped(cell);
 		skip();
 	}
-	if (probe_hangs(cell->exit->trouble))
-		SKIP_BECAUSE("%zu cells; MADV_POPULATE_READ hangs at I/O errors before Linux 6.9", fault_policy_count);
 	for (size_t i = 0; i < fault_policy_count; i++) {
 		struct rig *rig = cell->rig;
 		char name[96];

@@ -142,9 +142,35 @@ int fl_fs_file(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle)
 	return find_handle(call, fh, FL_HANDLE_FILE, handle);
 }
 
-int fl_fs_dir(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle)
+#define FH_COMES_FIRST(type) _Static_assert(offsetof(struct type, fh) == 0, #type)
+FH_COMES_FIRST(fuse_read_in);
+FH_COMES_FIRST(fuse_write_in);
+FH_COMES_FIRST(fuse_release_in);
+FH_COMES_FIRST(fuse_flush_in);
+FH_COMES_FIRST(fuse_fsync_in);
+FH_COMES_FIRST(fuse_fallocate_in);
+FH_COMES_FIRST(fuse_lseek_in);
+_Static_assert(offsetof(struct fuse_copy_file_range_in, fh_in) == 0, "fuse_copy_file_range_in");
+
+static int take_handle(struct fl_fs_call *call, void *in, size_t in_len, enum fl_handle_kind kind,
+		       struct fl_handle **handle)
 {
-	return find_handle(call, fh, FL_HANDLE_DIR, handle);
+	uint64_t fh;
+
+	if (!fl_fuse_take(&call->args, in, in_len))
+		return -EINVAL;
+	memcpy(&fh, in, sizeof(fh));
+	return find_handle(call, fh, kind, handle);
+}
+
+int fl_fs_take_file(struct fl_fs_call *call, void *in, size_t in_len, struct fl_handle **handle)
+{
+	return take_handle(call, in, in_len, FL_HANDLE_FILE, handle);
+}
+
+int fl_fs_take_dir(struct fl_fs_call *call, void *in, size_t in_len, struct fl_handle **handle)
+{
+	return take_handle(call, in, in_len, FL_HANDLE_DIR, handle);
 }
 
 int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle *handle, uint64_t *fh)

@@ -53,9 +53,14 @@ void fl_fs_put(struct fl_fs *fs, struct fl_inode *inode);
 /* The same for a directory in which names are looked up or changed: 0, -ESTALE, -ENOTDIR, -EPERM (sealed). */
 FL_CHECKED_RESULT int fl_fs_get_dir(struct fl_fs_call *call, uint64_t nodeid, struct fl_inode **dir);
 
-/* A handle of the request's inode: 0 or -EBADF. */
+/* A file handle of the request's inode: 0 or -EBADF. */
 FL_CHECKED_RESULT int fl_fs_file(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle);
-FL_CHECKED_RESULT int fl_fs_dir(struct fl_fs_call *call, uint64_t fh, struct fl_handle **handle);
+/*
+ * The arguments of an operation on an open file or directory and the handle that they name, which is always their first
+ * field (linux/fuse.h). in: gets in_len bytes. 0, -EINVAL (there are not as many), or -EBADF.
+ */
+FL_CHECKED_RESULT int fl_fs_take_file(struct fl_fs_call *call, void *in, size_t in_len, struct fl_handle **handle);
+FL_CHECKED_RESULT int fl_fs_take_dir(struct fl_fs_call *call, void *in, size_t in_len, struct fl_handle **handle);
 FL_CHECKED_RESULT int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle *handle, uint64_t *fh);
 
 /* op_name.c. fd: O_PATH, taken over in every case; the guest's nlookup goes up. */

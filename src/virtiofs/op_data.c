@@ -55,11 +55,8 @@ int fl_op_read(struct fl_fs_call *call)
 	struct data_op op = {0};
 	uint64_t len;
 	int64_t moved;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh, &handle);
 	if (error)
 		return error;
 	if (!handle->readable)
@@ -89,11 +86,8 @@ int fl_op_write(struct fl_fs_call *call)
 	struct fl_handle *handle;
 	struct fuse_write_in in;
 	int64_t moved;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh, &handle);
 	if (error)
 		return error;
 	if (!handle->writable)

@@ -30,11 +30,8 @@ int fl_op_releasedir(struct fl_fs_call *call)
 {
 	struct fuse_release_in in;
 	struct fl_handle *handle;
-	int error;
+	int error = fl_fs_take_dir(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_dir(call, in.fh, &handle);
 	if (!error)
 		fl_handle_close(&call->fs->handles, in.fh);
 	return error;
@@ -179,11 +176,8 @@ static int read_directory(struct fl_fs_call *call, bool plus)
 	struct fuse_read_in in;
 	struct fl_inode *inode;
 	size_t cap;
-	int error;
+	int error = fl_fs_take_dir(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_dir(call, in.fh, &handle);
 	if (error || handle->sealed)
 		return error;
 	error = fl_fs_get(call, call->header.nodeid, &inode);

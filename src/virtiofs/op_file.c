@@ -214,11 +214,8 @@ int fl_op_release(struct fl_fs_call *call)
 {
 	struct fuse_release_in in;
 	struct fl_handle *handle;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh, &handle);
 	if (!error)
 		fl_handle_close(&call->fs->handles, in.fh);
 	return error;
@@ -229,10 +226,8 @@ int fl_op_flush(struct fl_fs_call *call)
 	struct fuse_flush_in in;
 	struct fl_handle *handle;
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
 	/* Nothing is buffered here. Host file systems that write back at close(2) tell of errors at FSYNC. */
-	return fl_fs_file(call, in.fh, &handle);
+	return fl_fs_take_file(call, &in, sizeof(in), &handle);
 }
 
 static int sync_fd(int fd, uint32_t fsync_flags)
@@ -244,11 +239,8 @@ int fl_op_fsync(struct fl_fs_call *call)
 {
 	struct fuse_fsync_in in;
 	struct fl_handle *handle;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh, &handle);
 	/* Stores through DAX have dirtied the host's page cache: any descriptor of the file will do. */
 	return error ? error : sync_fd(handle->fd, in.fsync_flags);
 }
@@ -257,11 +249,8 @@ int fl_op_fsyncdir(struct fl_fs_call *call)
 {
 	struct fuse_fsync_in in;
 	struct fl_handle *handle;
-	int error;
+	int error = fl_fs_take_dir(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_dir(call, in.fh, &handle);
 	if (error || handle->sealed)
 		return error;
 	return sync_fd(handle->fd, in.fsync_flags);
@@ -297,11 +286,8 @@ int fl_op_fallocate(struct fl_fs_call *call)
 	struct fuse_fallocate_in in;
 	struct fl_handle *handle;
 	uint64_t end;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh, &handle);
 	if (error)
 		return error;
 	if (!handle->writable)
@@ -319,11 +305,8 @@ int fl_op_lseek(struct fl_fs_call *call)
 	struct fuse_lseek_in in;
 	struct fl_handle *handle;
 	off_t found;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh, &handle);
 	if (error)
 		return error;
 	if ((in.whence != SEEK_DATA && in.whence != SEEK_HOLE) || in.offset > INT64_MAX)
@@ -345,11 +328,8 @@ int fl_op_copy_file_range(struct fl_fs_call *call)
 	off_t from_off;
 	off_t to_off;
 	ssize_t copied;
-	int error;
+	int error = fl_fs_take_file(call, &in, sizeof(in), &from);
 
-	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
-		return -EINVAL;
-	error = fl_fs_file(call, in.fh_in, &from);
 	if (error)
 		return error;
 	to = fl_handle_find(&call->fs->handles, in.fh_out, in.nodeid_out, FL_HANDLE_FILE);

@@ -338,8 +338,6 @@ static int diag_no_instance(struct fl_diag *diag, int error)
 		return fl_diag(diag, error,
 			       "cannot follow files: all inotify instances of this user are in use; raise the sysctl "
 			       "fs.inotify.max_user_instances");
-	if (error == -EMFILE)
-		return fl_diag(diag, error, "cannot follow files: too many open files; raise the limit (ulimit -n)");
 	return fl_diag(diag, error, "cannot follow files: inotify_init1: %s", strerror(-error));
 }
 

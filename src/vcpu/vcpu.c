@@ -130,6 +130,22 @@ static int set_mp_state(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	return 0;
 }
 
+/* Before the vCPU runs: the ioctl would wait for KVM_RUN to return. A kernel that has no counters is the watchdog's
+ * affair. */
+static int open_stats(struct fl_vcpu *vcpu, struct fl_diag *diag)
+{
+	int result = fl_kvm_stats_open(&vcpu->stats, vcpu->fd);
+
+	if (result == -ENOTSUP) {
+		fl_log(vcpu->env->log, FL_LOG_DEBUG, "vCPU %u: KVM counts no page faults", vcpu->index);
+		return 0;
+	}
+	if (result)
+		return fl_diag(diag, result, "vCPU %u: KVM's counters cannot be read: %s", vcpu->index,
+			       strerror(-result));
+	return 0;
+}
+
 static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 {
 	void *run;
@@ -142,8 +158,9 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	if (run == MAP_FAILED)
 		return fl_diag(diag, -errno, "cannot map vCPU %u: %s", vcpu->index, strerror(errno));
 	vcpu->run = run;
-	if (fl_kvm_stats_open(&vcpu->stats, vcpu->fd))
-		fl_log(vcpu->env->log, FL_LOG_DEBUG, "vCPU %u: KVM counts no page faults", vcpu->index);
+	result = open_stats(vcpu, diag);
+	if (result)
+		return result;
 	vcpu->sync_regs = fl_sync_regs_works(vcpu->env->kvm->vm_fd);
 	fl_xsave_layout_init(&vcpu->xsave);
 	result = set_cpuid(vcpu, diag);

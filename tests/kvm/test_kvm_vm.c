@@ -5,6 +5,7 @@
  */
 #include "tests/lib/fl_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "faultline/faultline.h"
@@ -451,6 +453,75 @@ static void auto_chooses_by_what_idling_costs(void **state)
 	assert_int_equal(status.mode, sysconf(_SC_NPROCESSORS_ONLN) < 64 ? FL_FAULT_MODE_WATCH : FL_FAULT_MODE_STRICT);
 }
 
+/* ---- too few descriptors ------------------------------------------------------------------ */
+
+static unsigned int open_files(void)
+{
+	unsigned int count = 0;
+	DIR *dir = opendir("/proc/self/fd");
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* From nothing to a VM that runs; what it fails with. */
+static int try_vm(struct rig *rig, struct fl_diag *diag)
+{
+	struct fl_window_opts window = FL_WINDOW_OPTS_INIT;
+	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
+	int result;
+
+	opts.ram_len = 64 << 20;
+	opts.kernel = rig->kernel;
+	opts.initrd = "/dev/null";
+	opts.fault_mode = rig->mode;
+	opts.vcpus = 2;
+	window.name = "file";
+	window.fd = rig->file;
+	window.gpa = WINDOW_GPA;
+	window.len = WINDOW_LEN;
+	window.policy = (struct fl_policy){{FL_ACTION_REFLECT, FL_ACTION_STOP}};
+	result = fl_vm_new(&opts, &rig->vm, diag);
+	if (!result)
+		result = fl_vm_add_window(rig->vm, &window, diag);
+	if (!result)
+		result = fl_vm_start(rig->vm, diag);
+	fl_vm_free(rig->vm);
+	rig->vm = NULL;
+	return result;
+}
+
+/* Whatever it is that there is no descriptor left for. */
+static void too_few_descriptors_are_named_and_leave_nothing(void **state)
+{
+	struct rig *rig = *state;
+	unsigned int before = open_files(), failed = 0;
+	struct rlimit limit;
+	int result = -EMFILE;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (unsigned int more = 0; result && more < 100; more++) {
+		struct rlimit low = {.rlim_cur = before - 3 + more, .rlim_max = limit.rlim_max};
+		struct fl_diag diag = {0};
+
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+		result = try_vm(rig, &diag);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_int_equal(open_files(), before);
+		if (!result)
+			break;
+		failed++;
+		printf("# %u more: %s\n", more, diag.text);
+		assert_int_equal(result, -EMFILE);
+		assert_non_null(strstr(diag.text, "ulimit -n"));
+	}
+	assert_int_equal(result, 0);
+	assert_true(failed > 5);
+}
+
 static int set_up(void **state, enum fl_fault_mode mode)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
@@ -498,5 +569,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(a_read_only_window_cannot_be_written, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(what_cannot_be_a_window_is_refused, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(auto_chooses_by_what_idling_costs, set_up_strict, tear_down),
+	cmocka_unit_test_setup_teardown(too_few_descriptors_are_named_and_leave_nothing, set_up_watch, tear_down),
 };
 FL_TEST_MAIN(100, tests)

@@ -58,23 +58,30 @@ static int descriptor_for(struct fl_fs_call *call, const struct fl_inode *inode,
 	return error;
 }
 
+/* What the guest's GETATTR and STATX want to know of the request's inode, told by reply. */
+static int ask_inode(struct fl_fs_call *call, uint32_t getattr_flags, uint64_t fh,
+		     int (*reply)(struct fl_fs_call *call, const struct fl_inode *inode, int fd))
+{
+	struct fl_inode *inode;
+	int error = fl_fs_get(call, call->header.nodeid, &inode);
+	int fd;
+
+	if (error)
+		return error;
+	error = descriptor_for(call, inode, getattr_flags, fh, &fd);
+	if (!error)
+		error = reply(call, inode, fd);
+	fl_fs_put(call->fs, inode);
+	return error;
+}
+
 int fl_op_getattr(struct fl_fs_call *call)
 {
 	struct fuse_getattr_in in;
-	struct fl_inode *inode;
-	int fd;
-	int error;
 
 	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
 		return -EINVAL;
-	error = fl_fs_get(call, call->header.nodeid, &inode);
-	if (error)
-		return error;
-	error = descriptor_for(call, inode, in.getattr_flags, in.fh, &fd);
-	if (!error)
-		error = reply_attr(call, inode, fd);
-	fl_fs_put(call->fs, inode);
-	return error;
+	return ask_inode(call, in.getattr_flags, in.fh, reply_attr);
 }
 
 static struct fl_fuse_sx_time sx_time(const struct statx_timestamp *time)
@@ -118,20 +125,10 @@ static int reply_statx(struct fl_fs_call *call, const struct fl_inode *inode, in
 int fl_op_statx(struct fl_fs_call *call)
 {
 	struct fl_fuse_statx_in in;
-	struct fl_inode *inode;
-	int fd;
-	int error;
 
 	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
 		return -EINVAL;
-	error = fl_fs_get(call, call->header.nodeid, &inode);
-	if (error)
-		return error;
-	error = descriptor_for(call, inode, in.getattr_flags, in.fh, &fd);
-	if (!error)
-		error = reply_statx(call, inode, fd);
-	fl_fs_put(call->fs, inode);
-	return error;
+	return ask_inode(call, in.getattr_flags, in.fh, reply_statx);
 }
 
 static int set_owner(const struct fl_inode *inode, const struct fuse_setattr_in *in)

@@ -187,8 +187,8 @@ static const char *outcome_sentence(enum fl_outcome outcome)
 	switch (outcome) {
 	case FL_OUTCOME_RETRIED:
 		return "page is healthy again, access repeated";
-	case FL_OUTCOME_RECORD:
-		return "#NP with a record delivered";
+	case FL_OUTCOME_RECORD: /* add_outcome() */
+		break;
 	case FL_OUTCOME_PLAIN:
 		return "#NP without a record delivered";
 	case FL_OUTCOME_STOPPED:
@@ -197,6 +197,15 @@ static const char *outcome_sentence(enum fl_outcome outcome)
 		return "a private zero page put there, access repeated";
 	}
 	return "outcome unknown";
+}
+
+/* With the number of the record, which the guest's messages have too (docs/events.md). */
+static void add_outcome(struct fl_line *line, const struct fl_fault *fault)
+{
+	if (fault->outcome == FL_OUTCOME_RECORD)
+		fl_line_add(line, "#NP with record %" PRIu32 " delivered", fault->guest_seq);
+	else
+		fl_line_add(line, "%s", outcome_sentence(fault->outcome));
 }
 
 int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len)
@@ -215,6 +224,7 @@ int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len)
 		fl_line_add(&line, " in region ");
 		add_quoted(&line, fault->share);
 	}
-	fl_line_add(&line, "; %s", outcome_sentence(fault->outcome));
+	fl_line_add(&line, "; ");
+	add_outcome(&line, fault);
 	return (int)line.used;
 }

@@ -14,6 +14,7 @@ static const struct fl_fault truncated = {
 	.access = FL_ACCESS_READ,
 	.cause = FL_CAUSE_TRUNCATED,
 	.outcome = FL_OUTCOME_RECORD,
+	.guest_seq = 4294967295,
 	.file_offset = 8192,
 	.file_len = 4096,
 	.mapped_file_len = 4096,
@@ -34,7 +35,7 @@ static void test_truncated(void **state)
 	(void)state;
 	assert_line(&truncated, "fault 1: vcpu 0 read at rip 0x401136 of 0x7f0000002000 (gpa 0x140002000): truncated: "
 				"data at \"/tmp/x/db.sqlite\" offset 8192, file is 4096 bytes now; "
-				"#NP with a record delivered");
+				"#NP with record 4294967295 delivered");
 }
 
 static void test_length_when_mapped(void **state)
@@ -45,7 +46,7 @@ static void test_length_when_mapped(void **state)
 	fault.mapped_file_len = 65536;
 	assert_line(&fault, "fault 1: vcpu 0 read at rip 0x401136 of 0x7f0000002000 (gpa 0x140002000): truncated: "
 			    "data at \"/tmp/x/db.sqlite\" offset 8192, file is 4096 bytes now, was 65536 when mapped; "
-			    "#NP with a record delivered");
+			    "#NP with record 4294967295 delivered");
 }
 
 static void test_other_causes(void **state)

@@ -191,6 +191,7 @@ static const struct {
 	{"repaired", run_repaired},
 	{"memory_failure", run_memory_failure},
 	{"not_permitted", run_not_permitted},
+	{"join", run_join},
 	{"mount", show_mount},
 };
 

@@ -88,6 +88,7 @@ void run_io_error(void);
 void run_repaired(void);
 void run_memory_failure(void);
 void run_not_permitted(void);
+void run_join(void);
 
 /* Where run_window() expects a file with the pattern: guest-physical address and length. */
 #define WINDOW_GPA 0x200000000

@@ -26,6 +26,37 @@ missing_packages() {
 	done
 }
 
+# empty: the machine's own apt
+apt_options=()
+
+# Kernels newer than Debian 12's are in the same archive, in suites with other names. Their lists are kept apart below
+# the cache: the machine's own apt never sees, let alone installs, anything of them.
+use_newer_suites() {
+	local state=$cache/apt-newer mirror
+	# shellcheck disable=SC2016  # apt-get's own placeholder
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Created-By: Packages' | head -n 1)
+	mkdir -p "$state/parts" "$state/lists/partial" "$state/archives/partial"
+	cat >"$state/parts/newer.sources" <<-END
+		Types: deb
+		URIs: ${mirror:-http://deb.debian.org/debian}
+		Suites: trixie trixie-backports sid experimental
+		Components: main
+		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+	END
+	: >"$state/empty"
+	apt_options=(-o "Dir::Etc::sourcelist=$state/empty" -o "Dir::Etc::sourceparts=$state/parts"
+		-o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state")
+	[ ! "$(id -u)" -eq 0 ] || apt_options+=(-o APT::Sandbox::User=root)
+	[ -z "${newer_updated:-}" ] || return 0
+	newer_updated=1
+	step "fetching the package lists of newer Debian versions" "$cache/logs/apt-update-newer.log" "Check the network." \
+		apt-get -q "${apt_options[@]}" update
+}
+
+use_own_suites() {
+	apt_options=()
+}
+
 apt_update_once() {
 	[ -z "${apt_updated:-}" ] || return 0
 	apt_updated=1
@@ -41,7 +72,7 @@ resolve_meta() {
 
 known_to_apt() {
 	local policy
-	policy=$(apt-cache policy "$1" 2>/dev/null)
+	policy=$(apt-cache "${apt_options[@]}" policy "$1" 2>/dev/null)
 	[[ $policy == *"Candidate: "[!\(]* ]]
 }
 
@@ -49,7 +80,7 @@ known_to_apt() {
 # Nothing is installed: a kernel package would otherwise rewrite the machine's boot files.
 unpack_package() {
 	local package=$1 dir=$2 tmp
-	known_to_apt "${package%%=*}" || apt_update_once
+	[ "${#apt_options[@]}" -gt 0 ] || known_to_apt "${package%%=*}" || apt_update_once
 	known_to_apt "${package%%=*}" || die "apt knows no package $package; this needs Debian 12 with its security archive among the apt sources"
 	mkdir -p "$(dirname "$dir")"
 	tmp=$(mktemp -d "$dir.tmp.XXXXXX")
@@ -62,7 +93,7 @@ unpack_package() {
 		[ "$(id -u)" -ne 0 ] || sandbox=(-o APT::Sandbox::User=root)
 		cd deb
 		step "fetching $package" "$cache/logs/fetch-${package%%=*}.log" "Check the network, or run 'apt-get update'." \
-			apt-get -q "${sandbox[@]}" download "$package"
+			apt-get -q "${apt_options[@]}" "${sandbox[@]}" download "$package"
 		dpkg-deb -x ./*.deb ../files
 		# shellcheck disable=SC2016  # dpkg-deb's own placeholders
 		dpkg-deb -W --showformat '${Package} ${Version}\n' ./*.deb >../files/.package

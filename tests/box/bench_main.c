@@ -6,15 +6,13 @@
 
 #include "tests/box/guest_run.h"
 
-#define TIME_LIMIT_S 290
-
 int bench_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
 {
 	struct bench bench;
 	char reason[512];
 	int failed = 0;
 
-	alarm(TIME_LIMIT_S);
+	alarm((unsigned int)atoi(guest_time_limit_s()) + AFTER_GUEST_S);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	if (argc < 3 || !bench_open(&bench, argv[1], argv[2])) {
 		printf("Bail out! usage: %s LAUNCHER GUEST_DAX [TEST], and a writable /dev/shm or /tmp\n", argv[0]);

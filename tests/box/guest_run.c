@@ -205,12 +205,58 @@ void run_command(const struct bench *bench, const char *const *argv, struct tran
 	close(err);
 }
 
+const char *guest_time_limit_s(void)
+{
+	const char *limit = getenv(GUEST_TIME_LIMIT_VARIABLE);
+
+	return limit ? limit : GUEST_TIME_LIMIT_S;
+}
+
+static bool has_option(const char *const *options, const char *wanted)
+{
+	for (; *options; options++)
+		if (strcmp(*options, wanted) == 0)
+			return true;
+	return false;
+}
+
+/* Everything its kernel says, the end of the guest at an oops, and room for what KASAN remembers. */
+static size_t add_debug_options(const char **argv, size_t argc, const char *const *options)
+{
+	if (!has_option(options, "-v"))
+		argv[argc++] = "-v";
+	if (!has_option(options, "-m")) {
+		argv[argc++] = "-m";
+		argv[argc++] = "2G";
+	}
+	argv[argc++] = "-p";
+	argv[argc++] = "ignore_loglevel oops=panic";
+	return argc;
+}
+
+static void keep_console(const char *dir, const char *mode, const struct transcript *transcript)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.3000s/%.100s-%d.log", dir, mode, (int)getpid());
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, transcript->err, transcript->err_len) != (ssize_t)transcript->err_len)
+		printf("# the guest's console could not be written to %s\n", path);
+	if (fd >= 0)
+		close(fd);
+}
+
 void run_in_guest(const struct bench *bench, const char *const *options, const char *mode,
 		  struct transcript *transcript)
 {
+	const char *consoles = getenv(GUEST_CONSOLES_VARIABLE);
 	char data[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
-	const char *argv[GUEST_ARGS_MAX] = {bench->launcher, "run", "--timeout", GUEST_TIME_LIMIT_S};
+	const char *argv[GUEST_ARGS_MAX] = {bench->launcher, "run", "--timeout", guest_time_limit_s()};
 	size_t argc = 4;
+
+	if (consoles)
+		argc = add_debug_options(argv, argc, options);
 
 	snprintf(data, sizeof(data), "/tmp/data=%s", bench->data);
 	snprintf(bin, sizeof(bin), "/tmp/bin=%s", bench->program_dir);
@@ -222,6 +268,8 @@ void run_in_guest(const struct bench *bench, const char *const *options, const c
 
 	memcpy(argv + argc, tail, sizeof(tail));
 	run_command(bench, argv, transcript);
+	if (consoles)
+		keep_console(consoles, mode, transcript);
 }
 
 void run_on_host(const struct bench *bench, const char *mode, struct transcript *transcript)

@@ -12,8 +12,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define GUEST_ARGS_MAX	   40
+#define GUEST_ARGS_MAX	   50
 #define GUEST_TIME_LIMIT_S "240"
+
+/*
+ * In the environment, where the guest's kernel checks itself (scripts/test --guest-kernel): how many seconds a guest
+ * of run_in_guest() may take instead, and a directory for what its kernel said.
+ */
+#define GUEST_TIME_LIMIT_VARIABLE "FAULTLINE_TEST_GUEST_LIMIT_S"
+#define GUEST_CONSOLES_VARIABLE	  "FAULTLINE_TEST_CONSOLES"
+#define AFTER_GUEST_S		  50 /* what a test has left when its guest's time is over */
 
 /* What main() was given, and a scratch directory on a file system of memory. */
 struct bench {
@@ -50,6 +58,8 @@ void run_command(const struct bench *bench, const char *const *argv, struct tran
 /* launcher run OPTION... -- /tmp/bin/guest_dax /tmp/data MODE, or guest_dax DATA MODE; options end with NULL */
 void run_in_guest(const struct bench *bench, const char *const *options, const char *mode,
 		  struct transcript *transcript);
+/* GUEST_TIME_LIMIT_S or what GUEST_TIME_LIMIT_VARIABLE says */
+const char *guest_time_limit_s(void);
 void run_on_host(const struct bench *bench, const char *mode, struct transcript *transcript);
 
 void transcript_free(struct transcript *transcript);

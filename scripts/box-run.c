@@ -2,7 +2,7 @@
 /* The outer half of scripts/box: starts QEMU, carries input, output and the exit status of the command
    that box-init runs inside, keeps the time limit, and says in one sentence what went wrong if it did.
 
-   usage: box-run [-t SECONDS] [-c CONSOLE-LOG] [-q QEMU-LOG] [-o OUT-DIR] [-b BIND]... [-e NAME=VALUE]...
+   usage: box-run [-t SECONDS] [-p PATIENCE] [-c CONSOLE-LOG] [-q QEMU-LOG] [-o OUT-DIR] [-b BIND]... [-e NAME=VALUE]...
                   -d DIRECTORY -a ARG [-a ARG]... -- QEMU... (its virtio-serial port is file descriptor 3) */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -32,11 +32,12 @@
 
 static struct {
 	int64_t limit_ms; /* 0: none */
+	int64_t patience; /* how many times longer than usual the box may take to boot, and be silent */
 	const char *console_log, *qemu_log, *out_dir;
 	char **qemu;
 	struct { uint32_t type; const char *text; } setup[4096];
 	size_t setups;
-} opt;
+} opt = { .patience = 1 };
 
 static struct {
 	int64_t start, last_heard, kill_sent;
@@ -130,10 +131,10 @@ static void __attribute__((noreturn)) timed_out(void)
 static void check_clock(void)
 {
 	int64_t now = now_ms();
-	if (!box.booted && now - box.start > BOOT_LIMIT_MS)
-		box_failed("the kernel inside was not up after %d s", BOOT_LIMIT_MS / 1000);
-	if (box.booted && now - box.last_heard > SILENCE_LIMIT_MS)
-		box_failed("the box hangs: nothing was heard from it for %d s", SILENCE_LIMIT_MS / 1000);
+	if (!box.booted && now - box.start > opt.patience * BOOT_LIMIT_MS)
+		box_failed("the kernel inside was not up after %d s", (int)(opt.patience * BOOT_LIMIT_MS / 1000));
+	if (box.booted && now - box.last_heard > opt.patience * SILENCE_LIMIT_MS)
+		box_failed("the box hangs: nothing was heard from it for %d s", (int)(opt.patience * SILENCE_LIMIT_MS / 1000));
 	if (box.kill_sent && now - box.kill_sent > GRACE_MS)
 		timed_out();
 	if (box.kill_sent || opt.limit_ms == 0 || now - box.start < opt.limit_ms)
@@ -330,9 +331,10 @@ static void add_setup(uint32_t type, const char *text)
 static void parse(int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "t:c:q:o:b:e:d:a:")) != -1) {
+	while ((c = getopt(argc, argv, "t:p:c:q:o:b:e:d:a:")) != -1) {
 		switch (c) {
 		case 't': opt.limit_ms = atoll(optarg) * 1000; break;
+		case 'p': opt.patience = atoll(optarg); break;
 		case 'c': opt.console_log = optarg; break;
 		case 'q': opt.qemu_log = optarg; break;
 		case 'o': opt.out_dir = optarg; break;

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The selftests of the guest kernel series (tools/testing/selftests/pvpf), in a guest that has one directory of
+ * this host twice. What they print is TAP already, so each of their results is one here.
+ *
+ * usage: box_selftests LAUNCHER GUEST_DAX PROGRAM [CASE...]
+ *
+ * The programs are beside the kernel that the launcher takes, where scripts/guest-kernel puts them, or in
+ * $FAULTLINE_SELFTESTS.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/box/guest_run.h"
+
+#define TIME_LIMIT_S 290
+#define ARGS_MAX     40
+
+/* False if there are none: a kernel without the series, or one that was named by hand. */
+static bool find_selftests(const struct bench *bench, char dir[PATH_MAX])
+{
+	const char *named = getenv("FAULTLINE_SELFTESTS"), *kernel = getenv("FAULTLINE_KERNEL");
+	char link[PATH_MAX + 32], real[PATH_MAX];
+	int dir_len = (int)(strrchr(bench->launcher, '/') - bench->launcher);
+
+	if (named)
+		return realpath(named, dir) != NULL;
+	snprintf(link, sizeof(link), "%.*s/guest-kernel/bzImage", dir_len, bench->launcher);
+	if (!realpath(kernel ? kernel : link, real))
+		return false;
+	snprintf(dir, PATH_MAX, "%.*s/selftests", (int)(strrchr(real, '/') - real), real);
+	return access(dir, R_OK) == 0;
+}
+
+/* In the guest: the directory at /tmp/dax, and what "the host" does to it at /tmp/host */
+static void run_selftest(const struct bench *bench, const char *dir, char **arguments, struct transcript *guest)
+{
+	char dax[PATH_MAX + 20], host[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
+	const char *argv[ARGS_MAX] = {bench->launcher,
+				      "run",
+				      "--timeout",
+				      GUEST_TIME_LIMIT_S,
+				      "-c",
+				      "2",
+				      "--rwdir",
+				      dax,
+				      "--rwdir",
+				      host,
+				      "--rodir",
+				      bin,
+				      "--",
+				      "/usr/bin/env",
+				      "PVPF_DAX=/tmp/dax",
+				      "PVPF_OTHER=/tmp/host",
+				      program};
+	size_t argc = 17;
+
+	snprintf(dax, sizeof(dax), "/tmp/dax=%s", bench->data);
+	snprintf(host, sizeof(host), "/tmp/host=%s", bench->data);
+	snprintf(bin, sizeof(bin), "/tmp/bin=%s", dir);
+	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", arguments[0]);
+	while (*++arguments && argc < ARGS_MAX - 1)
+		argv[argc++] = *arguments;
+	run_command(bench, argv, guest);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench;
+	struct transcript guest;
+	char reason[512], dir[PATH_MAX];
+
+	alarm(TIME_LIMIT_S);
+	if (argc < 4 || !bench_open(&bench, argv[1], argv[2])) {
+		printf("Bail out! usage: %s LAUNCHER GUEST_DAX PROGRAM [CASE...]\n", argv[0]);
+		return 1;
+	}
+	if (!bench_runs_linux(&bench, reason, sizeof(reason))) {
+		printf("1..0 # SKIP no Linux guest can run here (%s); scripts/box makes a place where it can\n",
+		       reason);
+		bench_close(&bench);
+		return 0;
+	}
+	if (!find_selftests(&bench, dir)) {
+		printf("1..1\nnot ok 1 - no selftests beside the guest kernel: build it with scripts/guest-kernel\n");
+		bench_close(&bench);
+		return 1;
+	}
+	run_selftest(&bench, dir, argv + 3, &guest);
+	fputs(guest.out, stdout);
+	/* what the host saw is only of interest if the guest saw something else */
+	if (guest.status != 0)
+		show("launcher", &(struct transcript){.status = guest.status, .err = guest.err});
+	int status = guest.status;
+
+	transcript_free(&guest);
+	bench_close(&bench);
+	return status;
+}

@@ -218,7 +218,10 @@ static unsigned int wrong_counters(const char *out)
 			count += strncmp(line, "trace ", 6) == 0 && at && at < line + strcspn(line, "\n");
 		}
 		snprintf(traced, sizeof(traced), "%u", count);
-		wrong += !same(counters[i].counter, value_after(out, counters[i].counter, "\n", value), traced);
+		const char *line = strstr(out, counters[i].counter);
+
+		wrong += !same(counters[i].counter, value_after(line ? line : "", counters[i].counter, "\n", value),
+			       traced);
 	}
 	return wrong;
 }

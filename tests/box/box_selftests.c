@@ -8,9 +8,11 @@
  * The programs are beside the kernel that the launcher takes, where scripts/guest-kernel puts them, or in
  * $FAULTLINE_SELFTESTS.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "tests/box/guest_run.h"
@@ -34,9 +36,30 @@ static bool find_selftests(const struct bench *bench, char dir[PATH_MAX])
 	return access(dir, R_OK) == 0;
 }
 
-/* In the guest: the directory at /tmp/dax, and what "the host" does to it at /tmp/host */
+/* What a program needs of the launcher, or of the share, beside what all do. */
+static const struct special {
+	const char *program;
+	const char *on_fault;
+	const char *dax_window;
+	const char *mount_options;
+} specials[] = {
+	{"substitute", "reflect,substitute,stop", NULL, NULL},
+	{"filesystem", NULL, "64M", NULL},
+	{"nospace", NULL, NULL, "size=16m"},
+};
+
+static struct special special_of(const char *program)
+{
+	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
+		if (!strcmp(specials[i].program, program))
+			return specials[i];
+	return (struct special){0};
+}
+
+/* In the guest: the directory at /run/dax, and what "the host" does to it at /run/host */
 static void run_selftest(const struct bench *bench, const char *dir, char **arguments, struct transcript *guest)
 {
+	const struct special special = special_of(arguments[0]);
 	char dax[PATH_MAX + 20], host[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
 	const char *argv[ARGS_MAX] = {bench->launcher,
 				      "run",
@@ -44,6 +67,10 @@ static void run_selftest(const struct bench *bench, const char *dir, char **argu
 				      GUEST_TIME_LIMIT_S,
 				      "-c",
 				      "2",
+				      "--on-fault",
+				      special.on_fault ? special.on_fault : "reflect,stop",
+				      "--dax-window",
+				      special.dax_window ? special.dax_window : "512M",
 				      "--rwdir",
 				      dax,
 				      "--rwdir",
@@ -52,18 +79,22 @@ static void run_selftest(const struct bench *bench, const char *dir, char **argu
 				      bin,
 				      "--",
 				      "/usr/bin/env",
-				      "PVPF_DAX=/tmp/dax",
-				      "PVPF_OTHER=/tmp/host",
+				      "PVPF_DAX=/run/dax",
+				      "PVPF_OTHER=/run/host",
 				      program};
-	size_t argc = 17;
+	size_t argc = 21;
 
-	snprintf(dax, sizeof(dax), "/tmp/dax=%s", bench->data);
-	snprintf(host, sizeof(host), "/tmp/host=%s", bench->data);
+	snprintf(dax, sizeof(dax), "/run/dax=%s", bench->data);
+	snprintf(host, sizeof(host), "/run/host=%s", bench->data);
 	snprintf(bin, sizeof(bin), "/tmp/bin=%s", dir);
 	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", arguments[0]);
 	while (*++arguments && argc < ARGS_MAX - 1)
 		argv[argc++] = *arguments;
+	if (special.mount_options && mount("small", bench->data, "tmpfs", MS_NOSUID | MS_NODEV, special.mount_options))
+		printf("# no file system of its own for the share: %s\n", strerror(errno));
 	run_command(bench, argv, guest);
+	if (special.mount_options)
+		umount2(bench->data, MNT_DETACH);
 }
 
 int main(int argc, char **argv)

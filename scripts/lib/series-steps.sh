@@ -91,10 +91,12 @@ configure_step() {
 # belongs to it is asked of the Makefiles themselves.
 objects_of() {
 	local dir=$home/obj-$version-$1 file
+	local -A parts=()
 	while IFS= read -r file; do
 		[[ $file == *.c && -e $src/$file ]] || continue
 		[[ $file != tools/* && $file != Documentation/* ]] || continue
-		! kbuild_objects "$dir" "$(dirname "$file")" | grep -qx "$(basename "$file" .c).o" || printf '%s\n' "${file%.c}.o"
+		[ -n "${parts[${file%/*}]:-}" ] || parts[${file%/*}]=" $(kbuild_objects "$dir" "${file%/*}" | tr -s ' \n' ' ') "
+		[[ ${parts[${file%/*}]} != *" $(basename "$file" .c).o "* ]] || printf '%s\n' "${file%.c}.o"
 	done <"$src/.faultline-changed"
 }
 

@@ -13,6 +13,7 @@
 #define BATCHES_MAX    1000
 #define CALIBRATION_NS 50000000
 #define LINE_LEN       256
+#define FILE_LEN_MAX   ((size_t)1 << 20)
 
 static const struct op *const tables[] = {call_ops, memory_ops, file_ops};
 uint64_t ticks_per_s;
@@ -34,13 +35,13 @@ void need(int ok, const char *what)
 	exit(99);
 }
 
+/* In as few requests to the share's server as there can be. */
 static void fill(int fd, size_t len)
 {
-	char block[PAGE];
+	static char block[FILE_LEN_MAX];
 
-	memset(block, 'x', sizeof(block));
-	for (size_t at = 0; at < len; at += sizeof(block))
-		need(pwrite(fd, block, sizeof(block), (off_t)at) == (ssize_t)sizeof(block), "filling a file");
+	memset(block, 'x', len);
+	need(pwrite(fd, block, len, 0) == (ssize_t)len, "filling a file");
 }
 
 int dax_file(size_t len)

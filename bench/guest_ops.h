@@ -32,7 +32,7 @@ uint64_t tsc(void);
 /* Ends the program, with what failed, unless ok. */
 void need(int ok, const char *what);
 
-/* A file of so many bytes in the share (DAX) or on this guest's own tmpfs, without a name. */
+/* A file of up to 1 MiB in the share (DAX) or on this guest's own tmpfs, without a name. */
 int dax_file(size_t len);
 int tmpfs_file(size_t len);
 

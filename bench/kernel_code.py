@@ -38,6 +38,8 @@ Symbol = collections.namedtuple("Symbol", "start size name")
 INSTRUCTION = re.compile(r"^ *([0-9a-f]+):\t(.*?)\s*$")
 ANNOTATION = re.compile(r" <[^>]*>")
 RIP_RELATIVE = re.compile(r"-?0x[0-9a-f]+\(%rip\)(.*?)\s+# ([0-9a-f]+)")
+ADDRESS = re.compile(r"ffffffff[89a-f]|-0x[0-9a-f]{8}")
+KERNEL_START = 0xffffffff80000000
 NUMBER = re.compile(r"-?\b0x[0-9a-f]+|\b[0-9a-f]{6,16}\b")
 LKGS, LKGS_STAND_IN = b"\xf2\x0f\x00\xf7", b"\xf2\xf2\xf2\x90"
 # instructions: a test, a conditional jump and a jump
@@ -134,7 +136,7 @@ class Kernel:
 
     def names(self, address):
         """All that it can be called: within symbols, the end of one (a loop over an array goes up to that, whatever
-        comes there), or so far behind the one before."""
+        comes there), or, where there is no content that tells more, so far behind the one before."""
         address &= (1 << 64) - 1
         found = set()
         for symbol in self.near(address):
@@ -142,7 +144,7 @@ class Kernel:
                 found.add(f"{symbol.name}+{address - symbol.start:#x}")
             elif symbol.start + symbol.size == address:
                 found.add(f"end of {symbol.name}")
-        if not found and self.allocated(address):
+        if not found and self.allocated(address) and self.bytes_at(address, 1) is None:
             found.update(f"{s.name}+{address - s.start:#x}" for s in itertools.islice(self.near(address), 1))
         return found
 
@@ -175,7 +177,7 @@ class Kernel:
         places = []
         for at in range(0, len(content) - 7, 8):
             target = int.from_bytes(content[at:at + 8], "little")
-            if target < 0xffffffff80000000:
+            if target < KERNEL_START:
                 break
             place = self.place(target)
             if not place or "+" not in place or places and place.split("+")[0] != places[0].split("+")[0]:
@@ -193,20 +195,24 @@ def shape(text):
     return NUMBER.sub("#", text), [int(n, 16) for n in NUMBER.findall(text)]
 
 
+def is_address(number):
+    """Of a kernel, which is linked to the last 2 GiB. What is small can be that of a per-CPU variable, or a number."""
+    return number & (1 << 64) - 1 >= KERNEL_START
+
+
 def instruction_differs(left, right, old, new):
     """0: not at all; 1: only a displacement or constant; 2: it is another instruction."""
-    if left == right:
+    if left == right and not ADDRESS.search(left):
         return 0
     (left_shape, left_numbers), (right_shape, right_numbers) = shape(left), shape(right)
     if left_shape != right_shape:
         return 2
     for a, b in zip(left_numbers, right_numbers):
-        if a == b or old.names(a) & new.names(b):
+        if a == b and not is_address(a) or old.names(a) & new.names(b):
             continue
         place = old.place(a)
-        if place is None or place != new.place(b):
+        if place != new.place(b) or place is None and a != b:
             return 1
-    # equal numbers can be addresses of different things, but the linker would have had to place these so
     return 0
 
 

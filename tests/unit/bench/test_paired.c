@@ -121,8 +121,8 @@ static void test_verdicts(void **state)
 }
 
 /*
- * A machine: every round of another speed, every measurement up to 1 % longer than it should be, one in thirty interrupted
- * for as long again.
+ * A machine: every round of another speed, every measurement up to 1 % longer than it should be, one in thirty
+ * interrupted for as long again.
  */
 static double measured(double cost, double speed, uint64_t *seed)
 {

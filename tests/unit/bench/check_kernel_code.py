@@ -81,10 +81,16 @@ def results():
         in rows, rows
     yield "what has no reason is wrong", sorted(w.split()[0] for w in wrong if "has no reason" in w) == ["added", "gone"], wrong
     yield "a reason for nothing is wrong", [w for w in wrong if "nothing_*" in w] != [], wrong
-    _, _, hot = kernel_code.hot_rows({name: 0 for name in kernel_code.HOT})
-    yield "hot functions that are the same are right", hot == [], hot
-    _, _, hot = kernel_code.hot_rows({name: 2 if name == "exc_page_fault" else 0 for name in kernel_code.HOT[1:]})
-    yield "one that differs, and one that is not there, are wrong", len(hot) == 2, hot
+    all_same = {name: 0 for name in kernel_code.HOT}
+    counts, hot = kernel_code.hot_rows(all_same, [])
+    yield "hot functions that are the same are right", (hot, counts[0]) == ([], len(kernel_code.HOT)), hot
+    counts, hot = kernel_code.hot_rows({**all_same, "exc_page_fault": 2, "vfs_read": 2, "vfs_write": 1},
+                                       [("vfs_read", "named"), ("exc_*", "a pattern")])
+    yield "one that differs has to be named", [w.split()[0] for w in hot] == ["exc_page_fault"], hot
+    yield "hot functions are counted", (counts[1], counts[2]) == (1, 2), counts
+    del all_same["do_idle"]
+    _, hot = kernel_code.hot_rows(all_same, [])
+    yield "one that is not there is wrong", [w.split()[0] for w in hot] == ["do_idle"], hot
 
 
 def main():

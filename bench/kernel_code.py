@@ -41,6 +41,7 @@ ANNOTATION = re.compile(r" <[^>]*>")
 RIP_RELATIVE = re.compile(r"-?0x[0-9a-f]+\(%rip\)(.*?)\s+# ([0-9a-f]+)")
 ADDRESS = re.compile(r"ffffffff[89a-f]|-0x[0-9a-f]{8}")
 KERNEL_START = 0xffffffff80000000
+IMAGE_START, IMAGE_END = 0x1000000, 0x10000000
 NUMBER = re.compile(r"-?\b0x[0-9a-f]+|\b[0-9a-f]{6,16}\b")
 LKGS, LKGS_STAND_IN = b"\xf2\x0f\x00\xf7", b"\xf2\xf2\xf2\x90"
 # instructions: a test, a conditional jump and a jump
@@ -81,7 +82,9 @@ class Kernel:
     def read_symbols(self):
         for line in lines_of("readelf", "-sW", self.path):
             fields = line.split()
-            if len(fields) != 8 or fields[3] not in ("FUNC", "OBJECT", "NOTYPE") or fields[6] == "ABS":
+            if len(fields) != 8 or fields[3] not in ("FUNC", "OBJECT", "NOTYPE"):
+                continue
+            if fields[6] == "ABS" and not is_address(int(fields[1], 16)):
                 continue
             # readelf writes sizes that are long in hexadecimal
             self.symbols.append(Symbol(int(fields[1], 16), int(fields[2], 0), COUNTER.sub("", fields[7])))
@@ -137,8 +140,11 @@ class Kernel:
 
     def names(self, address):
         """All that it can be called: within symbols, the end of one (a loop over an array goes up to that, whatever
-        comes there), or, where there is no content that tells more, so far behind the one before."""
+        comes there), or, where there is no content that tells more, so far behind the one before. Physical addresses
+        are those of the kernel's image."""
         address &= (1 << 64) - 1
+        if IMAGE_START <= address < IMAGE_END:
+            return {f"physical {name}" for name in self.names(KERNEL_START + address)}
         found = set()
         for symbol in self.near(address):
             if address < symbol.start + max(symbol.size, 1):

@@ -27,21 +27,36 @@ void bad_access_before_probe(void (*fn)(void *arg), void *arg)
 	before_probe.fn = fn;
 }
 
+static void probe_begins(void)
+{
+	void (*fn)(void *arg) = before_probe.fn;
+
+	if (fn) {
+		before_probe.fn = NULL;
+		fn(before_probe.arg);
+	}
+}
+
 int __real_madvise(void *addr, size_t len, int advice);
 int __wrap_madvise(void *addr, size_t len, int advice);
 
 int __wrap_madvise(void *addr, size_t len, int advice)
 {
-	void (*fn)(void *arg) = NULL;
-
 	/* the watch's thread gives other advice at any time: none of its business */
 	if (advice == 22 || advice == 23) /* MADV_POPULATE_READ, _WRITE */
-		fn = before_probe.fn;
-	if (fn) {
-		before_probe.fn = NULL;
-		fn(before_probe.arg);
-	}
+		probe_begins();
 	return __real_madvise(addr, len, advice);
+}
+
+ssize_t __real_pread64(int fd, void *buf, size_t len, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset);
+
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset)
+{
+	/* the probe's look at the file; KVM's counters are read in other pieces */
+	if (len == FL_PAGE_LEN)
+		probe_begins();
+	return __real_pread64(fd, buf, len, offset);
 }
 
 /* ---- other shapes of an exit -------------------------------------------------------------- */

@@ -16,7 +16,11 @@
 #include "tests/box/host_trouble.h"
 
 #define VALUE_ROOM 512
-#define FAULTS_MIN 8 /* of guest_join.c: each of its cases, and the hole twice */
+/*
+ * Of guest_join.c: each of its cases, and the hole twice; but read() asks for the size first where what was known of it
+ * has expired (fuse_dax_read_iter), and then touches nothing.
+ */
+#define FAULTS_MIN 7
 
 static long long serve_space(void *arg, const char *request, int fd, uint64_t number)
 {

@@ -331,9 +331,10 @@ int main(int argc, char **argv)
 	static struct run run;
 	char reason[512];
 	bool instructions = run.instructions = option(argc, argv, "instructions", 0) != 0;
-	/* what is counted needs no more than a few that nothing interrupts */
-	size_t rounds = option(argc, argv, "rounds", instructions ? 3 : 15);
-	double seconds = (double)option(argc, argv, "seconds", 240);
+	/* what is counted needs no more than a few that nothing interrupts, and what is timed takes all there is time
+	 * for */
+	size_t rounds = option(argc, argv, "rounds", instructions ? 3 : 60);
+	double seconds = (double)option(argc, argv, "seconds", 200);
 
 	if (argc < 3 || rounds < (instructions ? 1 : PAIRED_ROUNDS_MIN) || rounds > PAIRED_ROUNDS_MAX ||
 	    !bench_open(&run.bench, argv[1], argv[2])) {

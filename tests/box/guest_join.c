@@ -166,10 +166,10 @@ static void tell_all(void)
 	/* what is only repeated is no message */
 	unsigned int messages = tell_lines("", read_whole(TRACING "/trace", text), ": pvpf: ", "=repeated ", false);
 
-	while (tell_lines("", read_log(text), "] pvpf: ", "version", false) < messages && time(NULL) < until)
+	while (tell_lines("", read_log(text), ": host memory is lost: ", "#", false) < messages && time(NULL) < until)
 		usleep(100000);
 	tell_lines("trace", read_whole(TRACING "/trace", text), ": pvpf: ", "#", true);
-	tell_lines("log", read_log(text), "] pvpf: ", "version", true);
+	tell_lines("log", read_log(text), ": host memory is lost: ", "#", true);
 	tell_lines("vmstat", read_whole("/proc/vmstat", text), "pvpf_", "#", true);
 	free(text);
 }

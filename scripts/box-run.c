@@ -2,7 +2,7 @@
 /* The outer half of scripts/box: starts QEMU, carries input, output and the exit status of the command
    that box-init runs inside, keeps the time limit, and says in one sentence what went wrong if it did.
 
-   usage: box-run [-t SECONDS] [-p PATIENCE] [-c CONSOLE-LOG] [-q QEMU-LOG] [-o OUT-DIR] [-b BIND]... [-e NAME=VALUE]...
+   usage: box-run [-t SECONDS] [-p PATIENCE] [-w WAKE-MS] [-c CONSOLE-LOG] [-q QEMU-LOG] [-o OUT-DIR] [-b BIND]... [-e NAME=VALUE]...
                   -d DIRECTORY -a ARG [-a ARG]... -- QEMU... (its virtio-serial port is file descriptor 3) */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,6 +33,7 @@
 static struct {
 	int64_t limit_ms; /* 0: none */
 	int64_t patience; /* how many times longer than usual the box may take to boot, and be silent */
+	int64_t wake_ms; /* 0: the inside is not sent an interrupt every now and then */
 	const char *console_log, *qemu_log, *out_dir;
 	char **qemu;
 	struct { uint32_t type; const char *text; } setup[4096];
@@ -40,7 +41,7 @@ static struct {
 } opt = { .patience = 1 };
 
 static struct {
-	int64_t start, last_heard, kill_sent;
+	int64_t start, last_heard, last_woken, kill_sent;
 	bool booted, input_done, stdout_gone;
 	int port, tar_pipe, signals;
 	pid_t qemu, tar;
@@ -146,6 +147,24 @@ static void check_clock(void)
 			   (long long)(now - box.last_heard) / 1000);
 	box.kill_sent = now;
 	wire_send(box.port, WIRE_KILL, "", 0);
+}
+
+/* QEMU changes the word in which a CPU is told of interrupts without a lock at every VMRUN and VMEXIT of emulated SVM
+   (interrupt_request, in helper_vmrun() and do_vmexit(); seen in 7.2), and so can lose what another thread has just
+   put there. If that was the one-shot timer, a guest that waits for nothing else runs for ever, and nobody is left
+   who would program the timer again. Any other interrupt has the local APIC look at all that are due. */
+static void wake_inside(void)
+{
+	int64_t now = now_ms();
+	if (!box.booted || opt.wake_ms == 0 || now - box.last_woken < opt.wake_ms)
+		return;
+	box.last_woken = now;
+	wire_send(box.port, WIRE_WAKE, "", 0);
+}
+
+static int wait_ms(void)
+{
+	return opt.wake_ms > 0 && opt.wake_ms < 1000 ? (int)opt.wake_ms : 1000;
 }
 
 static void on_signal(void)
@@ -331,10 +350,11 @@ static void add_setup(uint32_t type, const char *text)
 static void parse(int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "t:p:c:q:o:b:e:d:a:")) != -1) {
+	while ((c = getopt(argc, argv, "t:p:w:c:q:o:b:e:d:a:")) != -1) {
 		switch (c) {
 		case 't': opt.limit_ms = atoll(optarg) * 1000; break;
 		case 'p': opt.patience = atoll(optarg); break;
+		case 'w': opt.wake_ms = atoll(optarg); break;
 		case 'c': opt.console_log = optarg; break;
 		case 'q': opt.qemu_log = optarg; break;
 		case 'o': opt.out_dir = optarg; break;
@@ -361,13 +381,14 @@ int main(int argc, char **argv)
 			{ .fd = box.signals, .events = POLLIN },
 			{ .fd = take_input ? 0 : -1, .events = POLLIN },
 		};
-		poll(p, 3, 1000);
+		poll(p, 3, wait_ms());
 		if (p[1].revents)
 			on_signal();
 		if (p[0].revents)
 			on_frame();
 		else if (p[2].revents)
 			on_input();
+		wake_inside();
 		check_clock();
 	}
 	end_qemu();

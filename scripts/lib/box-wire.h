@@ -18,6 +18,7 @@ enum {
 	WIRE_GO = 'g',
 	WIRE_STDIN = 'i', /* empty: end of input */
 	WIRE_KILL = 'k', /* out of time: end the command, but hand back what it left */
+	WIRE_WAKE = 'w', /* nothing but an interrupt */
 	/* inside to outside */
 	WIRE_READY = 'R', /* booted; also the heartbeat later on */
 	WIRE_CREDIT = 'C', /* u32: so many bytes of input were taken by the command */

@@ -45,3 +45,21 @@ tap_exit_only() {
 		;;
 	esac
 }
+
+# tap_failures LOG: each "not ok" with what stands before it since the last result, of which no more than 60 lines, and
+# the lines behind it, where cmocka has its message; no more than five of them. (cmocka writes a skipped test as
+# "not ok ... # SKIP".)
+tap_failures() {
+	awk '
+		/^not ok / && !/# SKIP/ && failures < 5 {
+			failures++
+			for (i = (n > 60 ? n - 60 : 0); i < n; i++) print line[i]
+			print
+			behind = 12
+			n = 0
+			next
+		}
+		behind > 0 && --behind > 0 { print }
+		/^(not )?ok / { n = 0; next }
+		{ line[n++] = $0 }' "$1"
+}

@@ -21,7 +21,7 @@
 
 static void run_shell(const struct bench *bench, const char *script, struct transcript *guest)
 {
-	const char *const argv[] = {bench->launcher, "run", "--timeout", GUEST_TIME_LIMIT_S, "--", "sh", "-c",
+	const char *const argv[] = {bench->launcher, "run", "--timeout", guest_time_limit_s(), "--", "sh", "-c",
 				    script,	     NULL};
 
 	run_command(bench, argv, guest);
@@ -61,7 +61,7 @@ static void what_a_command_finds(void **state)
 	const char *const argv[] = {bench->launcher,
 				    "run",
 				    "--timeout",
-				    GUEST_TIME_LIMIT_S,
+				    guest_time_limit_s(),
 				    "--env",
 				    "A=b c",
 				    "--cwd",
@@ -145,7 +145,7 @@ static pid_t start(const struct bench *bench, int in, int out, const char *scrip
 	if (pid == 0) {
 		dup2(in, STDIN_FILENO);
 		dup2(out, STDOUT_FILENO);
-		execl(bench->launcher, "faultline", "run", "--timeout", GUEST_TIME_LIMIT_S, "--", "sh", "-c", script,
+		execl(bench->launcher, "faultline", "run", "--timeout", guest_time_limit_s(), "--", "sh", "-c", script,
 		      NULL);
 		_exit(127);
 	}

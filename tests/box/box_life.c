@@ -25,30 +25,11 @@ static void run_life(const struct bench *bench, const char *mode, const char *ke
 	snprintf(b, sizeof(b), "/tmp/b=%s", bench->data);
 	snprintf(bin, sizeof(bin), "/tmp/bin=%s", bench->program_dir);
 	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", strrchr(bench->program, '/') + 1);
-	const char *const argv[] = {bench->launcher,
-				    "run",
-				    "--timeout",
-				    GUEST_TIME_LIMIT_S,
-				    "-c",
-				    "2",
-				    "--fault-mode",
-				    "strict",
-				    "-v",
-				    "--rwdir",
-				    a,
-				    "--rwdir",
-				    b,
-				    "--rodir",
-				    bin,
-				    "--",
-				    program,
-				    "/tmp/a",
-				    "/tmp/b",
-				    mode,
-				    kernel,
-				    NULL};
+	const char *const options[] = {"-c",	  "2", "--fault-mode", "strict", "-v", "--rwdir", a,
+				       "--rwdir", b,   "--rodir",      bin,	 NULL};
+	const char *const command[] = {program, "/tmp/a", "/tmp/b", mode, kernel, NULL};
 
-	run_command(bench, argv, guest);
+	run_guest(bench, options, command, mode, guest);
 }
 
 /* One line each, on standard output or the guest's console: "case NAME: SIGBUS BUS_ADRERR at +LOST_OFFSET" */

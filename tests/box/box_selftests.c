@@ -17,9 +17,6 @@
 
 #include "tests/box/guest_run.h"
 
-#define TIME_LIMIT_S 290
-#define ARGS_MAX     40
-
 /* False if there are none: a kernel without the series, or one that was named by hand. */
 static bool find_selftests(const struct bench *bench, char dir[PATH_MAX])
 {
@@ -61,38 +58,33 @@ static void run_selftest(const struct bench *bench, const char *dir, char **argu
 {
 	const struct special special = special_of(arguments[0]);
 	char dax[PATH_MAX + 20], host[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
-	const char *argv[ARGS_MAX] = {bench->launcher,
-				      "run",
-				      "--timeout",
-				      GUEST_TIME_LIMIT_S,
-				      "-c",
-				      "2",
-				      "--on-fault",
-				      special.on_fault ? special.on_fault : "reflect,stop",
-				      "--dax-window",
-				      special.dax_window ? special.dax_window : "512M",
-				      "--rwdir",
-				      dax,
-				      "--rwdir",
-				      host,
-				      "--rodir",
-				      bin,
-				      "--",
-				      "/usr/bin/env",
-				      "PVPF_DAX=/run/dax",
-				      "PVPF_OTHER=/run/host",
-				      program};
-	size_t argc = 21;
+	const char *const options[] = {"-c",
+				       "2",
+				       "--on-fault",
+				       special.on_fault ? special.on_fault : "reflect,stop",
+				       "--dax-window",
+				       special.dax_window ? special.dax_window : "512M",
+				       "--rwdir",
+				       dax,
+				       "--rwdir",
+				       host,
+				       "--rodir",
+				       bin,
+				       NULL};
+	const char *command[GUEST_ARGS_MAX] = {"/usr/bin/env", "PVPF_DAX=/run/dax", "PVPF_OTHER=/run/host", program};
+	size_t argc = 4;
 
 	snprintf(dax, sizeof(dax), "/run/dax=%s", bench->data);
 	snprintf(host, sizeof(host), "/run/host=%s", bench->data);
 	snprintf(bin, sizeof(bin), "/tmp/bin=%s", dir);
 	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", arguments[0]);
-	while (*++arguments && argc < ARGS_MAX - 1)
-		argv[argc++] = *arguments;
+	while (arguments[argc - 3] && argc < GUEST_ARGS_MAX - 1) {
+		command[argc] = arguments[argc - 3];
+		argc++;
+	}
 	if (special.mount_options && mount("small", bench->data, "tmpfs", MS_NOSUID | MS_NODEV, special.mount_options))
 		printf("# no file system of its own for the share: %s\n", strerror(errno));
-	run_command(bench, argv, guest);
+	run_guest(bench, options, command, arguments[0], guest);
 	if (special.mount_options)
 		umount2(bench->data, MNT_DETACH);
 }
@@ -103,7 +95,7 @@ int main(int argc, char **argv)
 	struct transcript guest;
 	char reason[512], dir[PATH_MAX];
 
-	alarm(TIME_LIMIT_S);
+	alarm((unsigned int)atoi(guest_time_limit_s()) + AFTER_GUEST_S);
 	if (argc < 4 || !bench_open(&bench, argv[1], argv[2])) {
 		printf("Bail out! usage: %s LAUNCHER GUEST_DAX PROGRAM [CASE...]\n", argv[0]);
 		return 1;

@@ -247,29 +247,44 @@ static void keep_console(const char *dir, const char *mode, const struct transcr
 		close(fd);
 }
 
-void run_in_guest(const struct bench *bench, const char *const *options, const char *mode,
-		  struct transcript *transcript)
+/* Entries of `from` while there is room; the list ends with NULL */
+static size_t append(const char **argv, size_t argc, const char *const *from)
 {
+	while (*from && argc < GUEST_ARGS_MAX - 1)
+		argv[argc++] = *from++;
+	return argc;
+}
+
+void run_guest(const struct bench *bench, const char *const *options, const char *const *command, const char *name,
+	       struct transcript *transcript)
+{
+	static const char *const end_of_options[] = {"--", NULL};
 	const char *consoles = getenv(GUEST_CONSOLES_VARIABLE);
-	char data[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
 	const char *argv[GUEST_ARGS_MAX] = {bench->launcher, "run", "--timeout", guest_time_limit_s()};
 	size_t argc = 4;
 
 	if (consoles)
 		argc = add_debug_options(argv, argc, options);
+	argc = append(argv, argc, options);
+	argc = append(argv, argc, end_of_options);
+	append(argv, argc, command);
+	run_command(bench, argv, transcript);
+	if (consoles)
+		keep_console(consoles, name, transcript);
+}
+
+void run_in_guest(const struct bench *bench, const char *const *options, const char *mode,
+		  struct transcript *transcript)
+{
+	char data[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
+	const char *all[GUEST_ARGS_MAX] = {bench->read_only ? "--rodir" : "--rwdir", data, "--rodir", bin};
+	const char *const command[] = {program, "/tmp/data", mode, NULL};
 
 	snprintf(data, sizeof(data), "/tmp/data=%s", bench->data);
 	snprintf(bin, sizeof(bin), "/tmp/bin=%s", bench->program_dir);
 	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", strrchr(bench->program, '/') + 1);
-	while (*options && argc < GUEST_ARGS_MAX - 10)
-		argv[argc++] = *options++;
-	const char *data_option = bench->read_only ? "--rodir" : "--rwdir";
-	const char *const tail[] = {data_option, data, "--rodir", bin, "--", program, "/tmp/data", mode, NULL};
-
-	memcpy(argv + argc, tail, sizeof(tail));
-	run_command(bench, argv, transcript);
-	if (consoles)
-		keep_console(consoles, mode, transcript);
+	append(all, 4, options);
+	run_guest(bench, all, command, mode, transcript);
 }
 
 void run_on_host(const struct bench *bench, const char *mode, struct transcript *transcript)

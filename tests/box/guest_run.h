@@ -12,12 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define GUEST_ARGS_MAX	   50
+#define GUEST_ARGS_MAX	   120
 #define GUEST_TIME_LIMIT_S "240"
 
 /*
  * In the environment, where the guest's kernel checks itself (scripts/test --guest-kernel): how many seconds a guest
- * of run_in_guest() may take instead, and a directory for what its kernel said.
+ * of run_guest() may take instead, and a directory for what its kernel said.
  */
 #define GUEST_TIME_LIMIT_VARIABLE "FAULTLINE_TEST_GUEST_LIMIT_S"
 #define GUEST_CONSOLES_VARIABLE	  "FAULTLINE_TEST_CONSOLES"
@@ -55,7 +55,14 @@ bool bench_runs_linux(const struct bench *bench, char *reason, size_t reason_len
 /* argv: the whole command line; serves requests for files in bench->data until its output ends. */
 void run_command(const struct bench *bench, const char *const *argv, struct transcript *transcript);
 
-/* launcher run OPTION... -- /tmp/bin/guest_dax /tmp/data MODE, or guest_dax DATA MODE; options end with NULL */
+/*
+ * launcher run OPTION... -- COMMAND..., both of them ending with NULL and no more than GUEST_ARGS_MAX in all, within
+ * guest_time_limit_s(). name: of this guest, for the file of its console if that is to be kept.
+ */
+void run_guest(const struct bench *bench, const char *const *options, const char *const *command, const char *name,
+	       struct transcript *transcript);
+
+/* run_guest() of /tmp/bin/guest_dax /tmp/data MODE, or guest_dax DATA MODE */
 void run_in_guest(const struct bench *bench, const char *const *options, const char *mode,
 		  struct transcript *transcript);
 /* GUEST_TIME_LIMIT_S or what GUEST_TIME_LIMIT_VARIABLE says */

@@ -17,7 +17,7 @@
 #define CPU_TURNS 3 /* as guest_life.c has it */
 
 /* Strict, since only there HLT does not exit: what becomes of a CPU that waits in it is one of the questions. */
-static void run_life(const struct bench *bench, const char *mode, const char *kernel, struct transcript *guest)
+static void run_life(const struct bench *bench, const char *mode, const char *what, struct transcript *guest)
 {
 	char a[PATH_MAX + 20], b[PATH_MAX + 20], bin[PATH_MAX + 20], program[PATH_MAX];
 
@@ -27,7 +27,7 @@ static void run_life(const struct bench *bench, const char *mode, const char *ke
 	snprintf(program, sizeof(program), "/tmp/bin/%.1000s", strrchr(bench->program, '/') + 1);
 	const char *const options[] = {"-c",	  "2", "--fault-mode", "strict", "-v", "--rwdir", a,
 				       "--rwdir", b,   "--rodir",      bin,	 NULL};
-	const char *const command[] = {program, "/tmp/a", "/tmp/b", mode, kernel, NULL};
+	const char *const command[] = {program, "/tmp/a", "/tmp/b", mode, what, NULL};
 
 	run_guest(bench, options, command, mode, guest);
 }
@@ -75,11 +75,61 @@ static void a_second_kernel_takes_over(void **state)
 	transcript_free(&guest);
 }
 
+/* What the kernel says of the access */
+static void assert_died(const struct transcript *guest)
+{
+	if (lines_with(guest->err, "outcome=died") != 1)
+		show("guest", guest);
+	assert_int_equal(lines_with(guest->err, "mode=kernel access=read cause=truncated outcome=died"), 1);
+	assert_int_equal(lines_with(guest->err, "Oops: paravirtual page fault: 0000"), 1);
+}
+
+static void a_process_that_the_kernel_cannot_save(void **state)
+{
+	struct transcript guest;
+
+	run_life(*state, "die", "task", &guest);
+	assert_died(&guest);
+	/* of oops_end(), arch/x86/kernel/dumpstack.c */
+	assert_int_equal(lines_with(guest.out, "the process was ended by signal 11\n"), 1);
+	assert_cases(&guest, guest.out, "afterwards", 1);
+	assert_int_equal(guest.status, 0);
+	transcript_free(&guest);
+}
+
+static void a_kernel_that_cannot_save_itself(const struct bench *bench, const char *context)
+{
+	struct transcript guest;
+
+	run_life(bench, "die", context, &guest);
+	assert_died(&guest);
+	assert_int_equal(
+		lines_with(guest.err,
+			   "the guest kernel gave up: Kernel panic - not syncing: Fatal exception in interrupt"),
+		1);
+	assert_int_equal(lines_with(guest.out, "the process"), 0);
+	assert_int_not_equal(guest.status, 0);
+	transcript_free(&guest);
+}
+
+static void an_interrupt_that_the_kernel_cannot_save(void **state)
+{
+	a_kernel_that_cannot_save_itself(*state, "hardirq");
+}
+
+static void an_nmi_that_the_kernel_cannot_save(void **state)
+{
+	a_kernel_that_cannot_save_itself(*state, "nmi");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cpus_come_and_go),
 		cmocka_unit_test(a_second_kernel_takes_over),
+		cmocka_unit_test(a_process_that_the_kernel_cannot_save),
+		cmocka_unit_test(an_interrupt_that_the_kernel_cannot_save),
+		cmocka_unit_test(an_nmi_that_the_kernel_cannot_save),
 	};
 
 	return bench_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -5,6 +5,8 @@
  *
  * usage: guest_life A B cpus             CPU 1 goes offline and comes back
  *        guest_life A B kexec BZIMAGE    starts BZIMAGE, in which this program is the first process; see second_life()
+ *        guest_life A B die CONTEXT      the kernel itself loses a page there, and has no way out:
+ * /sys/kernel/debug/pvpf_test
  *
  * Says "case NAME: SIGBUS BUS_ADRERR at +OFFSET" for each access to a lost page, on standard output or, in the second
  * kernel, among its messages. OFFSET is LOST_OFFSET if the kernel had the host's record.
@@ -141,6 +143,46 @@ static void cpus_come_and_go(const struct life *life)
 	}
 }
 
+/* In a process of its own, which the kernel ends if it can go on at all. */
+static void kernel_loses_a_page(const struct life *life, const char *context)
+{
+	char path[256], request[128];
+
+	snprintf(path, sizeof(path), "%.100s/dies", life->a);
+	volatile uint8_t *map = mapped_file(path);
+
+	snprintf(path, sizeof(path), "%.100s/dies", life->b);
+	if (truncate(path, PAGE) < 0)
+		life_end("cut the file");
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	int fd = open("/sys/kernel/debug/pvpf_test", O_WRONLY | O_CLOEXEC);
+	int len = snprintf(request, sizeof(request), "%.20s plain %lx", context,
+			   (unsigned long)(uintptr_t)(map + LOST_OFFSET));
+
+	if (fd < 0)
+		life_end("open /sys/kernel/debug/pvpf_test (CONFIG_PARAVIRT_FAULT_TEST)");
+	if (write(fd, request, (size_t)len) != len)
+		life_end("have the kernel touch the page");
+	life_say("the kernel went on\n");
+	_exit(0);
+}
+
+static void die(const struct life *life, const char *context)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		life_end("fork");
+	if (pid == 0)
+		kernel_loses_a_page(life, context);
+	waitpid(pid, &status, 0);
+	life_say("the process %s %d\n", WIFSIGNALED(status) ? "was ended by signal" : "ended with",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	/* whatever it held it holds for ever: nobody else is hit by that */
+	life_lose_a_page(life, 1, "afterwards");
+}
+
 /* The first process of the second kernel, with nothing but itself in its file system. */
 static int second_life(void)
 {
@@ -181,6 +223,10 @@ int main(int argc, char **argv)
 		sync();
 		reboot(RB_KEXEC);
 		life_end("start the second kernel");
+	}
+	if (strcmp(argv[3], "die") == 0 && argc > 4) {
+		die(&life, argv[4]);
+		return 0;
 	}
 	return 2;
 }

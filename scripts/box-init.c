@@ -384,6 +384,19 @@ static void drain_signals(int fd)
 		;
 }
 
+/* Whatever else goes to and fro: a command that is silent for long, and asked for nothing, is no sign of a hang. */
+static void heartbeat(void)
+{
+	static time_t last;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - last < HEARTBEAT_MS / 1000)
+		return;
+	last = now.tv_sec;
+	wire_send(port, WIRE_READY, "", 0);
+}
+
 /* Runs until the command has ended and everything it wrote is forwarded. What it left running is killed
    then: a daemon that holds the pipes must not keep the box up. */
 static void attend(struct child *child, int signals, bool *killed)
@@ -397,8 +410,8 @@ static void attend(struct child *child, int signals, bool *killed)
 			{ .fd = child->err, .events = POLLIN },
 			{ .fd = child->in, .events = input.used ? POLLOUT : 0 },
 		};
-		if (poll(p, 5, HEARTBEAT_MS) == 0)
-			wire_send(port, WIRE_READY, "", 0);
+		poll(p, 5, HEARTBEAT_MS);
+		heartbeat();
 		if (p[0].revents)
 			port_readable(killed);
 		if (p[1].revents)

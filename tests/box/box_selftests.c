@@ -41,8 +41,8 @@ static const struct special {
 	const char *mount_options;
 } specials[] = {
 	{"substitute", "reflect,substitute,stop", NULL, NULL},
-	{"filesystem", NULL, "64M", NULL},
-	{"nospace", NULL, NULL, "size=16m"},
+	{"window", NULL, "64M", NULL},
+	{"nospace", NULL, NULL, "size=4m"},
 };
 
 static struct special special_of(const char *program)

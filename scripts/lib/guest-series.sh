@@ -14,27 +14,52 @@ patch_title() {
 	printf '%s\n' "${name%.patch}"
 }
 
+# read_left_out VERSION: sets left_out: the titles of patches that another version does not need, and why. They are the
+# lines "TITLE reason" of port-VERSION/left-out.
+declare -A left_out
+read_left_out() {
+	local file=$patch_dir/port-$1/left-out title reason
+	left_out=()
+	[ -e "$file" ] || return 0
+	while read -r title reason; do
+		[[ -n $title && $title != \#* ]] || continue
+		[ -n "$reason" ] || die "${file#"$root/"} does not say why $title is left out"
+		compgen -G "$patch_dir/[0-9][0-9][0-9][0-9]-$title.patch" >/dev/null ||
+			die "${file#"$root/"} speaks of a patch that the series has not: $title"
+		left_out[$title]=$reason
+	done <"$file"
+}
+
+# list_own_patches VERSION: sets patches to those of the series that this version needs, as they are for base_version
+list_own_patches() {
+	local p
+	read_left_out "$1"
+	patches=()
+	for p in "$patch_dir"/[0-9][0-9][0-9][0-9]-*.patch; do
+		# 0000 is the cover letter
+		[[ -e $p && $p != */0000-* ]] || continue
+		[ -n "${left_out[$(patch_title "$p")]:-}" ] || patches+=("$p")
+	done
+	[ "${#patches[@]}" -gt 0 ] || die "there are no patches in guest-kernel-patches/"
+}
+
 # list_patches VERSION: sets patches. A port is those patches of the series that have to look different for another
 # version: port-VERSION/TITLE.patch stands in place of NNNN-TITLE.patch.
 list_patches() {
-	local version=$1 p title port
+	local version=$1 p i title
 	local -A ported=()
-	patches=()
+	list_own_patches "$version"
 	for p in "$patch_dir/port-$version"/*.patch; do
 		[ ! -e "$p" ] || ported[$(patch_title "$p")]=$p
 	done
-	for p in "$patch_dir"/[0-9][0-9][0-9][0-9]-*.patch; do
-		# 0000 is the cover letter
-		[[ $p != */0000-* ]] || continue
-		title=$(patch_title "$p")
-		port=${ported[$title]:-}
-		[ -e "$p" ] || continue
-		patches+=("${port:-$p}")
-		[ -z "$port" ] || unset "ported[$title]"
+	for i in "${!patches[@]}"; do
+		title=$(patch_title "${patches[i]}")
+		[ -n "${ported[$title]:-}" ] || continue
+		patches[i]=${ported[$title]}
+		unset "ported[$title]"
 	done
 	[ "${#ported[@]}" -eq 0 ] ||
-		die "guest-kernel-patches/port-$version has patches that the series has not: ${!ported[*]}"
-	[ "${#patches[@]}" -gt 0 ] || die "there are no patches in guest-kernel-patches/"
+		die "guest-kernel-patches/port-$version has patches that the series has not, or leaves out: ${!ported[*]}"
 }
 
 # config_lines FRAGMENT...: all of them as one; where two speak of one option, the later is right

@@ -145,8 +145,8 @@ static pid_t start(const struct bench *bench, int in, int out, const char *scrip
 	if (pid == 0) {
 		dup2(in, STDIN_FILENO);
 		dup2(out, STDOUT_FILENO);
-		execl(bench->launcher, "faultline", "run", "--timeout", guest_time_limit_s(), "--", "sh", "-c", script,
-		      NULL);
+		execl(bench->launcher, "faultline", "run", "-p", guest_parameters(), "--timeout", guest_time_limit_s(),
+		      "--", "sh", "-c", script, NULL);
 		_exit(127);
 	}
 	return pid;

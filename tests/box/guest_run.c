@@ -159,6 +159,32 @@ static char *read_all(int fd, size_t *len)
 	return text;
 }
 
+const char *guest_parameters(void)
+{
+	const char *parameters = getenv(GUEST_PARAMETERS_VARIABLE);
+
+	return parameters ? parameters : "";
+}
+
+/* argv, or a copy of it in room with the parameters right behind "run" */
+static const char *const *with_parameters(const struct bench *bench, const char *const *argv,
+					  const char *room[GUEST_ARGS_MAX + 2])
+{
+	size_t argc = 0;
+
+	while (argv[argc])
+		argc++;
+	if (!*guest_parameters() || argc < 2 || argc >= GUEST_ARGS_MAX || strcmp(argv[0], bench->launcher) != 0 ||
+	    strcmp(argv[1], "run") != 0)
+		return argv;
+	room[0] = argv[0];
+	room[1] = argv[1];
+	room[2] = "-p";
+	room[3] = guest_parameters();
+	memcpy(room + 4, argv + 2, (argc - 1) * sizeof(*argv));
+	return room;
+}
+
 static pid_t spawn(const char *const *argv, int in, int out, int err)
 {
 	pid_t pid = fork();
@@ -176,6 +202,7 @@ static pid_t spawn(const char *const *argv, int in, int out, int err)
 
 void run_command(const struct bench *bench, const char *const *argv, struct transcript *transcript)
 {
+	const char *room[GUEST_ARGS_MAX + 2];
 	int to[2], from[2];
 	int err = memfd_create("stderr", MFD_CLOEXEC);
 	char *line = NULL;
@@ -186,7 +213,7 @@ void run_command(const struct bench *bench, const char *const *argv, struct tran
 	signal(SIGPIPE, SIG_IGN);
 	if (err < 0 || pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
 		return;
-	pid_t pid = spawn(argv, to[0], from[1], err);
+	pid_t pid = spawn(with_parameters(bench, argv, room), to[0], from[1], err);
 
 	close(to[0]);
 	close(from[1]);

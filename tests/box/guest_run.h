@@ -17,10 +17,12 @@
 
 /*
  * In the environment, where the guest's kernel checks itself (scripts/test --guest-kernel): how many seconds a guest
- * of run_guest() may take instead, and a directory for what its kernel said.
+ * of run_guest() may take instead, and a directory for what its kernel said. And what a kernel has to be told to run
+ * here at all; -p of a test itself replaces it.
  */
 #define GUEST_TIME_LIMIT_VARIABLE "FAULTLINE_TEST_GUEST_LIMIT_S"
 #define GUEST_CONSOLES_VARIABLE	  "FAULTLINE_TEST_CONSOLES"
+#define GUEST_PARAMETERS_VARIABLE "FAULTLINE_TEST_PARAMETERS"
 #define AFTER_GUEST_S		  50 /* what a test has left when its guest's time is over */
 
 /* What main() was given, and a scratch directory on a file system of memory. */
@@ -52,7 +54,13 @@ void bench_close(struct bench *bench);
 /* Does this host run Linux guests? Its reason otherwise. */
 bool bench_runs_linux(const struct bench *bench, char *reason, size_t reason_len);
 
-/* argv: the whole command line; serves requests for files in bench->data until its output ends. */
+/* Of GUEST_PARAMETERS_VARIABLE, "" if there are none. */
+const char *guest_parameters(void);
+
+/*
+ * argv: the whole command line; serves requests for files in bench->data until its output ends. "LAUNCHER run" gets
+ * guest_parameters() too.
+ */
 void run_command(const struct bench *bench, const char *const *argv, struct transcript *transcript);
 
 /*

@@ -10,7 +10,7 @@
 
 #include "tests/box/guest_run.h"
 
-#define IDLE_S 6
+#define IDLE_S 10
 
 /* CPU time of all that has been waited for, in s */
 static double cpu_of_children(void)
@@ -61,7 +61,7 @@ static double idle_percent(const struct bench *bench, const char *parameters, co
 
 /* In software emulation an interrupt costs much, and boots differ: a guest that sleeps is far from one that does not.
  */
-#define SLEEPS_PERCENT 35
+#define SLEEPS_PERCENT 40
 #define POLLS_PERCENT  65
 
 static void an_idle_guest_sleeps(void **state)

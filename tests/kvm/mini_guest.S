@@ -66,8 +66,9 @@ exception:
 	push %rbx
 	push %rax
 	mov %gs:MINI_SELF, %rbp
-	mov %gs:MINI_COUNT, %rax
-	/* %rdi: this exception's log entry; the log wraps */
+	/* %rdi: this exception's log entry, which an NMI that comes in from here on cannot take; the log wraps */
+	mov $1, %eax
+	xadd %rax, %gs:MINI_TAKEN
 	and $(MINI_LOG_MAX - 1), %eax
 	mov %rax, %rdi
 	shl $8, %rdi
@@ -104,9 +105,7 @@ exception:
 	sub $1, %ecx
 	jnz 1b
 	movl $0, (%rdx)
-5:	mov %gs:MINI_COUNT, %rax
-	add $1, %rax
-	mov %rax, %gs:MINI_COUNT
+5:	addq $1, %gs:MINI_COUNT
 	mov %gs:MINI_INDEX, %rax
 	out %al, $MINI_PORT_EXCEPTION
 	mov %gs:MINI_RESUME, %rax

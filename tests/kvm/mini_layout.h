@@ -30,6 +30,7 @@
 #define MINI_RESULT	0x3028 /* rax, rcx, rsi, rdi, rdx at the end */
 #define MINI_STOP	0x3058 /* not 0: read_loop ends */
 #define MINI_ROUNDS	0x3060 /* of read_loop so far */
+#define MINI_TAKEN	0x3068 /* log entries: one is taken when its exception comes, and counted when it is filled */
 #define MINI_LOG	0x4000 /* MINI_LOG_MAX entries of 256 bytes, the last ones */
 #define MINI_LOG_MAX	64
 #define MINI_STACK_TOP	0x10000

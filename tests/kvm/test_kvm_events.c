@@ -131,11 +131,16 @@ static void nmi_after_delivery(void *arg, const struct fl_fault *fault)
 	old_fault(arg, fault);
 }
 
+/* The NMI can come into the handler of #NP, between its entry in the log and its port access, and be the last one then.
+ */
 static void repair(struct mini_vm *vm, unsigned int index)
 {
 	(void)index;
-	if (mini_entry(vm, 0, (unsigned int)mini_read64(vm, 0, MINI_COUNT) - 1)->vector == 11)
-		mini_refill(vm);
+	for (unsigned int i = 0; i < mini_read64(vm, 0, MINI_COUNT); i++)
+		if (mini_entry(vm, 0, i)->vector == 11) {
+			mini_refill(vm);
+			return;
+		}
 }
 
 static struct mini_vm *vm_with_nmi(void)
@@ -203,8 +208,11 @@ static void test_nmi_handler_that_faults_itself(void **state)
 	mini_start(vm, 0, &start);
 	assert_true(mini_wait(vm, 0));
 	if (mini_read64(vm, 0, MINI_COUNT) == 2) {
-		check_np(mini_entry(vm, 0, 0), mini_code(mini_nmi_reads_insn), BAD_OFFSET + 0x1000, 2);
-		check_np(mini_entry(vm, 0, 1), mini_code(mini_read), BAD_OFFSET, 1);
+		/* it came before the handler of #NP, or into it */
+		unsigned int outer = mini_entry(vm, 0, 0)->rip == mini_code(mini_read) ? 0 : 1;
+
+		check_np(mini_entry(vm, 0, 1 - outer), mini_code(mini_nmi_reads_insn), BAD_OFFSET + 0x1000, 2);
+		check_np(mini_entry(vm, 0, outer), mini_code(mini_read), BAD_OFFSET, 1);
 	} else {
 		/* not every KVM lets the NMI in before the handler's first port access, which repairs */
 		print_message("# the NMI came after the handler of #NP\n");

@@ -138,9 +138,10 @@ int fl_op_setupmapping(struct fl_fs_call *call)
 	error = check_setup(fs, &in);
 	if (error)
 		return error;
+	/* this too can run out of memory or descriptors: a closed inode is opened again */
 	error = fl_fs_get(call, call->header.nodeid, &inode);
 	if (error)
-		return error;
+		return dax_error(error);
 	error = dax_error(map_inode(fs, inode, &in));
 	fl_fs_put(fs, inode);
 	if (!error)

@@ -277,6 +277,33 @@ static void what_is_in_use_is_not_closed(void **state)
 	rig_free(rig);
 }
 
+/*
+ * A page fault of the guest repeats a mapping for ever on -ENOMEM and -EAGAIN (fs/fuse/dax.c __fuse_dax_fault,
+ * linux/mm.h vmf_error): all that can be short on the way to one is -ENOSPC.
+ */
+static void a_mapping_without_a_descriptor_left(void **state)
+{
+	struct fuse_setupmapping_in in = {.fh = UINT64_MAX, .len = UINT64_C(2) << 20, .flags = 2};
+	uint64_t nodes[3];
+	struct rig *rig;
+
+	(void)state;
+	SKIP_WITHOUT_HANDLES();
+	rig = rig_with_open_max(2);
+	for (unsigned int i = 0; i < 3; i++) {
+		host_file(rig, file_name(i), &i, sizeof(i));
+		nodes[i] = rig_node(rig, FUSE_ROOT_ID, file_name(i));
+	}
+	/* the last two are open, and mapped ones stay so */
+	for (unsigned int i = 3; i-- > 0;) {
+		in.moffset = i * in.len;
+		rig_begin(rig, FUSE_SETUPMAPPING, nodes[i]);
+		rig_put(rig, &in, sizeof(in));
+		assert_int_equal(rig_send(rig, RIG_ROOM), i ? 0 : -ENOSPC);
+	}
+	rig_free(rig);
+}
+
 /* Where nothing can be opened again, there is an end. */
 static void without_handles_there_is_a_limit(void **state)
 {
@@ -303,6 +330,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(directories_and_links_come_back),
 	cmocka_unit_test(mapped_inodes_are_left_alone),
 	cmocka_unit_test(what_is_in_use_is_not_closed),
+	cmocka_unit_test(a_mapping_without_a_descriptor_left),
 	cmocka_unit_test(without_handles_there_is_a_limit),
 };
 FL_TEST_MAIN(30, tests)

@@ -120,8 +120,9 @@ int fl_inode_open(struct fl_inode_table *table, struct fl_inode *inode)
 	if (!mount || !inode->handle)
 		return -ESTALE;
 	fd = open_by_handle_at(mount->fd, inode->handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	/* EPERM: this process has given up CAP_DAC_READ_SEARCH, which says nothing about the file */
 	if (fd < 0)
-		return -errno;
+		return errno == EPERM ? -EIO : -errno;
 	return fl_inode_hold(table, inode, fd, true);
 }
 

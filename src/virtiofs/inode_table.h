@@ -87,7 +87,7 @@ void fl_inode_forget_all(struct fl_inode_table *table);
 
 /*
  * inode_fd.c. Makes inode->fd valid for as long as the caller's reference holds. -ESTALE: the inode
- * is gone from the host.
+ * is gone from the host. -EIO: it was closed, and may not be opened by handle any more. Never -EPERM.
  */
 FL_CHECKED_RESULT int fl_inode_open(struct fl_inode_table *table, struct fl_inode *inode);
 /* A descriptor for an inode that was not open before (at learning). -ENFILE: open_max are open and none can be closed.

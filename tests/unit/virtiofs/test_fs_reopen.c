@@ -304,6 +304,32 @@ static void a_mapping_without_a_descriptor_left(void **state)
 	rig_free(rig);
 }
 
+/* What is in a directory that cannot be opened any more is not known to be absent. */
+static void a_capability_that_was_given_up(void **state)
+{
+	struct fuse_entry_out entry;
+	struct rig *rig;
+	uint64_t nodes[FILES];
+	uint64_t dir;
+	bool had;
+
+	(void)state;
+	SKIP_WITHOUT_HANDLES();
+	rig = rig_new_with(0, (struct fl_fs_opts){.open_max = OPEN_MAX, .attr_timeout_ms = 1000});
+	assert_int_equal(mkdirat(rig->dir_fd, "dir", 0755), 0);
+	host_file(rig, "dir/inside", "x", 1);
+	dir = rig_node(rig, FUSE_ROOT_ID, "dir");
+	know_files(rig, nodes);
+	had = set_search_capability(false);
+	rig_begin(rig, FUSE_LOOKUP, dir);
+	rig_put_string(rig, "inside");
+	assert_int_equal(rig_send(rig, RIG_ROOM), -EIO);
+	if (had)
+		set_search_capability(true);
+	assert_int_equal(rig_lookup(rig, dir, "inside", &entry), 0);
+	rig_free(rig);
+}
+
 /* Where nothing can be opened again, there is an end. */
 static void without_handles_there_is_a_limit(void **state)
 {
@@ -331,6 +357,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(mapped_inodes_are_left_alone),
 	cmocka_unit_test(what_is_in_use_is_not_closed),
 	cmocka_unit_test(a_mapping_without_a_descriptor_left),
+	cmocka_unit_test(a_capability_that_was_given_up),
 	cmocka_unit_test(without_handles_there_is_a_limit),
 };
 FL_TEST_MAIN(30, tests)

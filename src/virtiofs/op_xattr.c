@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Extended attributes. "user." ones are the guest's to read and write. security.capability is read,
- * so that programs have their file capabilities in the guest, and never written: it would be valid on the host.
+ * so that programs have their file capabilities in the guest, can be taken away, and is never set: it would be valid
+ * on the host.
  * Labels, ACLs and "trusted." belong to the host and are not shown.
  *
  * Attributes are reached by a path, the only way for inodes that must not be opened.
@@ -26,6 +27,12 @@ static int check_writable(const char *name)
 	if (!strncmp(name, "user.", 5))
 		return 0;
 	return strcmp(name, FL_CAPABILITY) ? -EOPNOTSUPP : -EPERM;
+}
+
+/* Linux takes a file's capabilities away before it writes to it, or does not write (fs/attr.c setattr_prepare). */
+static int check_removable(const char *name)
+{
+	return strcmp(name, FL_CAPABILITY) ? check_writable(name) : 0;
 }
 
 static void proc_path(const struct fl_inode *inode, char path[FL_PROC_PATH_LEN])
@@ -180,7 +187,7 @@ int fl_op_removexattr(struct fl_fs_call *call)
 	int error = take_xattr_name(call, &name);
 
 	if (!error)
-		error = check_writable(name);
+		error = check_removable(name);
 	if (!error)
 		error = get_inode(call, &inode);
 	if (error)

@@ -3,6 +3,7 @@
 #include "fs_rig.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <sys/xattr.h>
@@ -508,6 +509,34 @@ static void other_attributes_do_not_pass(void **state)
 	rig_free(rig);
 }
 
+/*
+ * Linux removes them before a write and gives the write up if it cannot (fs/attr.c setattr_prepare). Setting them would
+ * be valid on the host.
+ */
+static void file_capabilities_can_only_be_taken_away(void **state)
+{
+	struct vfs_cap_data caps = {.magic_etc = VFS_CAP_REVISION_2, .data = {{.permitted = 1u << CAP_NET_RAW}}};
+	struct rig *rig = rig_new(0);
+	uint64_t node;
+	char path[128];
+
+	(void)state;
+	host_file(rig, "f", "x", 1);
+	snprintf(path, sizeof(path), "%s/f", rig->dir);
+	if (setxattr(path, "security.capability", &caps, XATTR_CAPS_SZ_2, 0)) {
+		rig_free(rig);
+		SKIP_FOR("no file capabilities can be set in /tmp");
+	}
+	node = rig_node(rig, FUSE_ROOT_ID, "f");
+	assert_int_equal(getxattr_op(rig, node, "security.capability", XATTR_CAPS_SZ_2), 0);
+	assert_int_equal(rig->body_len, XATTR_CAPS_SZ_2);
+	assert_int_equal(setxattr_op(rig, node, "security.capability", 1, "v"), -EPERM);
+	assert_int_equal(rig_name(rig, FUSE_REMOVEXATTR, node, NULL, 0, "security.capability"), 0);
+	assert_int_equal(getxattr(path, "security.capability", &caps, sizeof(caps)), -1);
+	assert_int_equal(errno, ENODATA);
+	rig_free(rig);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reads_are_the_files_bytes),
 	cmocka_unit_test(absurd_reads_are_bounded),
@@ -526,5 +555,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(syncing_and_flushing),
 	cmocka_unit_test(user_attributes_pass),
 	cmocka_unit_test(other_attributes_do_not_pass),
+	cmocka_unit_test(file_capabilities_can_only_be_taken_away),
 };
 FL_TEST_MAIN(30, tests)

@@ -106,30 +106,17 @@ int fl_op_open(struct fl_fs_call *call)
 }
 
 /*
- * Makes the file, or opens the one that came to be there since the guest looked. O_EXCL is always tried
- * first: a plain O_CREAT would open whatever is there, a FIFO or a device included.
+ * Makes the file, and never opens one that came to be there since the guest looked: Linux would take it for new and
+ * check no permission (fs/namei.c do_open, FMODE_CREATED), and it could be a FIFO or a device. ESTALE makes the guest
+ * look the name up anew and open what is there (fs/namei.c do_filp_open, LOOKUP_REVAL).
  */
-static int create_file(struct fl_fs_call *call, const struct fl_inode *dir, const char *name, uint32_t mode,
-		       uint32_t guest_flags, int flags, int *fd)
+static int create_file(const struct fl_inode *dir, const char *name, uint32_t mode, uint32_t guest_flags, int flags,
+		       int *fd)
 {
-	FL_CLOSE int path_fd = -1;
-	struct statx stx;
-	int error;
-
 	*fd = openat(dir->fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
 	if (*fd >= 0)
 		return 0;
-	if (errno != EEXIST || guest_flags & O_EXCL)
-		return -errno;
-	error = fl_export_open_child(dir->fd, name, &path_fd);
-	if (!error)
-		error = fl_export_stat(path_fd, &stx);
-	if (error)
-		return error;
-	/* ESTALE makes the guest look the name up anew and try again, fs/namei.c path_openat with LOOKUP_REVAL */
-	if (!S_ISREG(stx.stx_mode))
-		return -ESTALE;
-	return fl_export_reopen(&call->fs->fs_export, path_fd, flags, fd);
+	return errno == EEXIST && !(guest_flags & O_EXCL) ? -ESTALE : -errno;
 }
 
 /* The reply of CREATE and TMPFILE: an entry and a handle, both or none. fd is taken over. */
@@ -177,7 +164,7 @@ int fl_op_create(struct fl_fs_call *call)
 		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
 	if (error)
 		return error;
-	error = create_file(call, dir, name, in.mode & 07777 & ~in.umask, in.flags, flags, &fd);
+	error = create_file(dir, name, in.mode & 07777 & ~in.umask, in.flags, flags, &fd);
 	if (!error)
 		error = reply_created(call, dir, fd, flags);
 	fl_fs_put(call->fs, dir);

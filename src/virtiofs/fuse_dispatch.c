@@ -54,6 +54,7 @@ static const struct op ops[FL_FUSE_OPCODE_MAX + 1] = {
 	[FUSE_CREATE] = {"CREATE", fl_op_create, 18, 144, FL_OP_CHANGES},
 	/* every request is done by the time an INTERRUPT for it is read */
 	[FUSE_INTERRUPT] = {"INTERRUPT", NULL, 8, 0, FL_OP_ONE_WAY},
+	[FUSE_IOCTL] = {"IOCTL", fl_op_ioctl, 32, 0, FL_OP_DATA},
 	[FUSE_DESTROY] = {"DESTROY", fl_op_destroy, 0, 0, FL_OP_BEFORE_INIT},
 	[FUSE_NOTIFY_REPLY] = {"NOTIFY_REPLY", NULL, 0, 0, FL_OP_ONE_WAY | FL_OP_DATA},
 	[FUSE_BATCH_FORGET] = {"BATCH_FORGET", fl_op_batch_forget, 8, 0, FL_OP_ONE_WAY | FL_OP_BEFORE_INIT},

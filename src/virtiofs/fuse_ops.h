@@ -101,6 +101,7 @@ int fl_op_syncfs(struct fl_fs_call *call);
 int fl_op_fallocate(struct fl_fs_call *call);
 int fl_op_lseek(struct fl_fs_call *call);
 int fl_op_copy_file_range(struct fl_fs_call *call);
+int fl_op_ioctl(struct fl_fs_call *call);
 int fl_op_read(struct fl_fs_call *call);
 int fl_op_write(struct fl_fs_call *call);
 int fl_op_opendir(struct fl_fs_call *call);

@@ -332,3 +332,13 @@ int fl_op_copy_file_range(struct fl_fs_call *call)
 	out.size = (uint32_t)copied;
 	return fl_fs_reply(call, &out, sizeof(out));
 }
+
+int fl_op_ioctl(struct fl_fs_call *call)
+{
+	(void)call;
+	/*
+	 * None is passed on: what a number does is up to the host's file system. This is ioctl(2)'s answer to one that
+	 * a file does not know; -ENOSYS is turned into it by new kernels only (fs/fuse/ioctl.c fuse_send_ioctl).
+	 */
+	return -ENOTTY;
+}

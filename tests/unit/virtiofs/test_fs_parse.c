@@ -21,7 +21,7 @@ static const struct {
 	{FUSE_FSYNCDIR, 16, 0},	    {FUSE_ACCESS, 8, 0},	{FUSE_CREATE, 18, 144},	  {FUSE_FALLOCATE, 32, 0},
 	{FUSE_READDIRPLUS, 40, 0},  {FUSE_RENAME2, 20, 0},	{FUSE_LSEEK, 24, 8},	  {FUSE_COPY_FILE_RANGE, 56, 8},
 	{FUSE_SETUPMAPPING, 40, 0}, {FUSE_REMOVEMAPPING, 4, 0}, {FUSE_SYNCFS, 8, 0},	  {FUSE_TMPFILE, 17, 144},
-	{52 /* STATX */, 24, 288},
+	{52 /* STATX */, 24, 288},  {FUSE_IOCTL, 32, 0},
 };
 
 static const uint8_t zeros[8192];
@@ -403,7 +403,7 @@ static void init_of_other_versions(void **state)
 
 static void unknown_operations_are_enosys(void **state)
 {
-	static const uint32_t never[] = {FUSE_GETLK, FUSE_SETLK, FUSE_SETLKW, FUSE_BMAP, FUSE_IOCTL, FUSE_POLL, 0,
+	static const uint32_t never[] = {FUSE_GETLK, FUSE_SETLK, FUSE_SETLKW, FUSE_BMAP, FUSE_POLL,  0,
 					 7,	     19,	 53,	      1000,	 UINT32_MAX, CUSE_INIT};
 	struct rig *rig = rig_new(0);
 
@@ -413,6 +413,19 @@ static void unknown_operations_are_enosys(void **state)
 		rig_put(rig, zeros, 64);
 		assert_int_equal(rig_send(rig, RIG_ROOM), -ENOSYS);
 	}
+	rig_free(rig);
+}
+
+/* ioctl(2): "The specified operation does not apply to the kind of object that the file descriptor references." */
+static void no_ioctl_applies(void **state)
+{
+	const struct fuse_ioctl_in in = {.cmd = 0x80086601 /* FS_IOC_GETFLAGS */, .out_size = 8};
+	struct rig *rig = rig_new(0);
+
+	(void)state;
+	rig_begin(rig, FUSE_IOCTL, FUSE_ROOT_ID);
+	rig_put(rig, &in, sizeof(in));
+	assert_int_equal(rig_send(rig, RIG_ROOM), -ENOTTY);
 	rig_free(rig);
 }
 
@@ -509,6 +522,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(init_takes_nothing_that_was_not_offered),
 	cmocka_unit_test(init_of_other_versions),
 	cmocka_unit_test(unknown_operations_are_enosys),
+	cmocka_unit_test(no_ioctl_applies),
 	cmocka_unit_test(one_way_requests_get_no_reply),
 	cmocka_unit_test(a_read_only_export_cannot_be_changed),
 };

@@ -141,6 +141,7 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 		.writable = opts->writable,
 		.attr_timeout_ms = opts->attr_timeout_ms,
 		.window = opts->window,
+		.shares = opts->shares,
 		.log = opts->transport.log,
 	};
 	int error = set_tag(dev, opts->tag, diag);

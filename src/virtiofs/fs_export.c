@@ -122,14 +122,14 @@ int fl_export_reopen(const struct fl_export *fs_export, int path_fd, int flags, 
 	return 0;
 }
 
-uint32_t fl_export_share_of_descriptors(unsigned int divisor)
+uint32_t fl_export_share_of_descriptors(uint32_t exports, unsigned int divisor)
 {
 	struct rlimit limit;
 	uint64_t descriptors = 1024;
 
 	if (!getrlimit(RLIMIT_NOFILE, &limit))
 		descriptors = FL_MIN((uint64_t)limit.rlim_cur, UINT64_C(1) << 22);
-	return (uint32_t)FL_MAX(descriptors / divisor, 16);
+	return (uint32_t)FL_MAX(descriptors / divisor / FL_MAX(exports, 1u), 16);
 }
 
 static int open_proc(int *proc_fd, struct fl_diag *diag)
@@ -176,16 +176,16 @@ static int note_mount(struct fl_export *fs_export, uint64_t mnt_id, uint32_t typ
 
 /* Where inodes can be closed and opened again a small part of the descriptors does; else half of them are for inodes.
  */
-static void choose_limits(struct fl_inode_table *inodes, uint32_t inodes_max, uint32_t open_max)
+static void choose_limits(struct fl_inode_table *inodes, const struct fl_export_limits *limits)
 {
 	bool by_handle = inodes->mounts && inodes->mounts->fd >= 0;
-	uint32_t part = fl_export_share_of_descriptors(by_handle ? 8 : 2);
+	uint32_t part = fl_export_share_of_descriptors(limits->exports, by_handle ? 8 : 2);
 
-	inodes->open_max = open_max ? open_max : part;
-	inodes->slots.max = inodes_max ? inodes_max : by_handle ? FL_INODES_MAX : part;
+	inodes->open_max = limits->open_max ? limits->open_max : part;
+	inodes->slots.max = limits->inodes_max ? limits->inodes_max : by_handle ? FL_INODES_MAX : part;
 }
 
-int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, uint32_t inodes_max, uint32_t open_max,
+int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, const struct fl_export_limits *limits,
 		   struct fl_diag *diag)
 {
 	FL_CLOSE int proc_fd = -1;
@@ -204,7 +204,8 @@ int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, uint
 	if (error)
 		return fl_diag(diag, error, "the shared directory cannot be opened");
 	key = key_of(&stx);
-	error = fl_inode_table_init(&fs_export->inodes, inodes_max, open_max, fl_steal_fd(&path_fd), &key);
+	error = fl_inode_table_init(&fs_export->inodes, limits->inodes_max, limits->open_max, fl_steal_fd(&path_fd),
+				    &key);
 	if (error)
 		return fl_diag(diag, error, "no memory for a share's table of files");
 	fl_steal_fd(&proc_fd);
@@ -213,7 +214,7 @@ int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, uint
 		fl_export_fini(fs_export);
 		return fl_diag(diag, error, "no memory for a share's table of mounts");
 	}
-	choose_limits(&fs_export->inodes, inodes_max, open_max);
+	choose_limits(&fs_export->inodes, limits);
 	return 0;
 }
 

@@ -20,17 +20,21 @@ struct fl_export {
 	struct fl_inode_table inodes;
 };
 
+struct fl_export_limits {
+	uint32_t inodes_max, open_max; /* see fl_inode_table_init(); 0: by the process's limit of descriptors */
+	uint32_t exports;	       /* of this process, which all live on that limit; 0: 1 */
+};
+
 /*
- * root_fd: the directory (O_PATH or O_RDONLY), duplicated. inodes_max, open_max: see fl_inode_table_init(); 0: chosen
- * by the process's limit of descriptors.
+ * root_fd: the directory (O_PATH or O_RDONLY), duplicated.
  * -ENOTDIR; -EPERM (a pseudo file system such as /proc); -ENOENT (no /proc to reopen files by).
  */
-FL_CHECKED_RESULT int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, uint32_t inodes_max,
-				     uint32_t open_max, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable,
+				     const struct fl_export_limits *limits, struct fl_diag *diag);
 void fl_export_fini(struct fl_export *fs_export); /* of a zeroed or initialised one */
 
-/* A part of the descriptors that this process may have. */
-uint32_t fl_export_share_of_descriptors(unsigned int divisor);
+/* A part of the descriptors that each of so many exports (0: 1) may have of this process's. */
+uint32_t fl_export_share_of_descriptors(uint32_t exports, unsigned int divisor);
 
 /* fd: any descriptor, O_PATH too. */
 FL_CHECKED_RESULT int fl_export_stat(int fd, struct statx *stx);

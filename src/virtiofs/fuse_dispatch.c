@@ -301,6 +301,8 @@ void fl_fs_reset(struct fl_fs *fs)
 
 int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *diag)
 {
+	const struct fl_export_limits limits = {
+		.inodes_max = opts->inodes_max, .open_max = opts->open_max, .exports = opts->shares};
 	struct fl_fs *fresh = calloc(1, sizeof(*fresh));
 	int error;
 
@@ -310,11 +312,10 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->log = opts->log;
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;
 	/* each may be open twice, for reading and for writing */
-	fresh->backings_max = fl_export_share_of_descriptors(16);
+	fresh->backings_max = fl_export_share_of_descriptors(opts->shares, 16);
 	fl_handle_table_init(&fresh->handles,
-			     opts->handles_max ? opts->handles_max : fl_export_share_of_descriptors(8));
-	error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, opts->inodes_max, opts->open_max,
-			       diag);
+			     opts->handles_max ? opts->handles_max : fl_export_share_of_descriptors(opts->shares, 8));
+	error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, &limits, diag);
 	if (error) {
 		fl_fs_free(fresh);
 		return error;

@@ -43,6 +43,7 @@ struct fl_fs_opts {
 	uint32_t inodes_max; /* known at a time; this and the next two: 0 for by the process's limit of descriptors */
 	uint32_t open_max;   /* of them held open */
 	uint32_t handles_max;
+	uint32_t shares; /* servers in this process, which divide its descriptors among them; 0: 1 */
 };
 
 FL_CHECKED_RESULT int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *diag);

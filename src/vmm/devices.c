@@ -80,6 +80,7 @@ static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 		.writable = share->config.opts.flags & FL_SHARE_WRITABLE,
 		.attr_timeout_ms = share->config.opts.attr_timeout_ms,
 		.window = share->window,
+		.shares = vm->share_count,
 	};
 	char loop_name[24];
 	int ret;

@@ -24,6 +24,7 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 		opts.dir = share->dir;
 		opts.mount = share->mount;
 		opts.window_len = options->window_len;
+		opts.attr_timeout_ms = options->attr_timeout_ms;
 		opts.policy = share->policy;
 		ret = fl_vm_add_share(vm, &opts, diag);
 	}

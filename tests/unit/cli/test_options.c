@@ -70,6 +70,7 @@ static void a_command_alone_gets_the_defaults(void **state)
 	assert_null(line.options.report);
 	assert_false(line.options.wait_on_stop);
 	assert_int_equal(line.options.timeout_s, 0);
+	assert_int_equal(line.options.attr_timeout_ms, 1000);
 	assert_false(line.options.unpatched);
 	assert_null(line.options.env);
 	assert_int_equal(line.options.share_count, 1);
@@ -88,8 +89,8 @@ static void every_option_reaches_its_place(void **state)
 
 	(void)state;
 	PARSE(&line, "run", "-k", "/k", "-m", "2G", "-c4", "-p", "quiet debug", "--dax-window=64M", "--on-fault",
-	      "stop", "--env", "A=1", "--env=B=x=y", "--cwd", "/tmp", "--unpatched", "--timeout", "90", "-vv", "--",
-	      "true");
+	      "stop", "--env", "A=1", "--env=B=x=y", "--cwd", "/tmp", "--unpatched", "--timeout", "90", "-vv",
+	      "--attr-timeout", "250", "--", "true");
 	assert_int_equal(line.ret, 0);
 	assert_string_equal(line.options.kernel, "/k");
 	assert_int_equal(line.options.ram_len, 2147483648);
@@ -104,6 +105,7 @@ static void every_option_reaches_its_place(void **state)
 	assert_string_equal(line.options.cwd, "/tmp");
 	assert_true(line.options.unpatched);
 	assert_int_equal(line.options.timeout_s, 90);
+	assert_int_equal(line.options.attr_timeout_ms, 250);
 	assert_int_equal(line.options.verbosity, 2);
 	forget(&line);
 }
@@ -305,9 +307,12 @@ static void sizes_have_limits(void **state)
 		PARSE(&line, "run", "--dax-window", window[i], "--", "ls");
 		assert_refused(&line, "at least 64M");
 	}
-	PARSE(&line, "run", "-m", "64M", "--dax-window", "0", "--", "ls");
+	PARSE(&line, "run", "--attr-timeout", "86400001", "--", "ls");
+	assert_refused(&line, "--attr-timeout");
+	PARSE(&line, "run", "-m", "64M", "--dax-window", "0", "--attr-timeout", "0", "--", "ls");
 	assert_int_equal(line.ret, 0);
 	assert_int_equal(line.options.window_len, 0);
+	assert_int_equal(line.options.attr_timeout_ms, 0);
 	forget(&line);
 }
 
@@ -447,7 +452,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 21);
+	assert_int_equal(seen, 22);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage: bench_fs [--rounds N] [--ms N] [--dir DIR] [--virtiofsd PROGRAM]
+ *
+ * Our virtio-fs server against Debian's virtiofsd (the one in C, of qemu-system-common), without a guest: one driver
+ * plays the guest's part on the virtqueues of both. The same requests for the same tree, from the same pages, in rings
+ * of the same size, both with EVENT_IDX; the driver sleeps until an interrupt, which is an eventfd, as a guest that has
+ * nothing else to do. virtiofsd runs once without a pool of threads, its default, and once with one of 64; a row is
+ * held against the one that is faster there. In each round all servers are measured next to each other in time.
+ *
+ * What the server's CPU time is held against, on the main thread: a loop of pread() of the same file into the same
+ * page, and one of mmap() of 2 MiB pieces of it over each other.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "bench/figures.h"
+#include "bench/fs_ops.h"
+#include "bench/paired.h"
+
+#define POOL	    64u
+#define TIME_LIMIT  900u
+#define GOAL	    1.5 /* times virtiofsd */
+#define GOAL_READ   1.3 /* times pread() */
+#define GOAL_MAP    1.5 /* times mmap() */
+#define COUNT_LEAST 64u
+
+enum server { OURS, ALONE, POOLED, SERVERS };
+enum { DEPTHS = 2 };
+static const unsigned int depths[DEPTHS] = {1, FS_SLOTS};
+
+/* One kind of request at one depth, and for each round what it took, in ns for a request. */
+struct cellar {
+	uint64_t count;
+	double ns[SERVERS][PAIRED_ROUNDS_MAX];
+	double cpu_ns[SERVERS][PAIRED_ROUNDS_MAX];
+	double bare_ns[PAIRED_ROUNDS_MAX];
+};
+
+struct run {
+	struct fs_tree tree;
+	struct fs_memory memory;
+	struct fs_server servers[SERVERS];
+	struct fs_work work[SERVERS];
+	struct cellar cells[FS_OPS][DEPTHS];
+	int data_fd;
+	uint8_t *area; /* as long as the window */
+	size_t rounds;
+	uint64_t slice_ns;
+};
+
+/* ---- what there is to be held against ---- */
+
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static bool bare_read(struct run *run, uint64_t number)
+{
+	uint64_t mixed = number * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+	off_t offset = (off_t)(mixed % (FS_DATA_LEN / FL_PAGE_LEN) * FL_PAGE_LEN);
+
+	return pread(run->data_fd, fs_page(&run->memory, (unsigned int)number % FS_SLOTS, 0), FL_PAGE_LEN, offset) ==
+	       (ssize_t)FL_PAGE_LEN;
+}
+
+static bool bare_map(struct run *run, uint64_t number)
+{
+	uint64_t mixed = number * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+	uint8_t *place = run->area + mixed % (FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
+	off_t offset = (off_t)((mixed >> 8) % (FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN);
+
+	return mmap(place, FL_RANGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, run->data_fd, offset) == place;
+}
+
+static bool (*bare_of(const struct fs_op *op))(struct run *run, uint64_t number)
+{
+	if (op->needs_window)
+		return bare_map;
+	return strcmp(op->name, "read 4 KiB") == 0 ? bare_read : NULL;
+}
+
+static bool measure_bare(struct run *run, const struct fs_op *op, struct cellar *cellar, size_t round)
+{
+	bool (*bare)(struct run *, uint64_t) = bare_of(op);
+	uint64_t began = cpu_now_ns();
+
+	for (uint64_t i = 0; bare && i < cellar->count; i++)
+		if (!bare(run, i))
+			return false;
+	cellar->bare_ns[round] = (double)(cpu_now_ns() - began) / (double)cellar->count;
+	return true;
+}
+
+/* ---- rounds ---- */
+
+static bool measure(struct run *run, size_t op, unsigned int depth, enum server server, size_t round)
+{
+	struct cellar *cellar = &run->cells[op][depth];
+	struct fs_spent spent;
+
+	if (fs_ops[op].needs_window && server != OURS)
+		return true;
+	if (!fs_op_run(&run->work[server], &run->servers[server], &fs_ops[op], depths[depth], cellar->count, &spent)) {
+		fprintf(stderr, "%s: %s, %u in flight, failed\n", run->servers[server].name, fs_ops[op].name,
+			depths[depth]);
+		return false;
+	}
+	cellar->ns[server][round] = (double)spent.ns / (double)cellar->count;
+	cellar->cpu_ns[server][round] = (double)spent.cpu_ns / (double)cellar->count;
+	return true;
+}
+
+/* As many requests as our server needs a slice of time for; all servers get as many. */
+static bool choose_count(struct run *run, size_t op, unsigned int depth)
+{
+	struct cellar *cellar = &run->cells[op][depth];
+	uint64_t count_max = fs_ops[op].count_max ? fs_ops[op].count_max : UINT64_MAX / 2;
+
+	for (cellar->count = COUNT_LEAST;; cellar->count *= 2) {
+		if (!measure(run, op, depth, OURS, 0))
+			return false;
+		if (cellar->count * 2 > count_max ||
+		    cellar->ns[OURS][0] * (double)cellar->count * 1.5 > (double)run->slice_ns)
+			break;
+	}
+	/* the others have seen it once, too */
+	return measure(run, op, depth, ALONE, 0) && measure(run, op, depth, POOLED, 0);
+}
+
+static bool run_round(struct run *run, size_t round)
+{
+	for (size_t op = 0; op < FS_OPS; op++) {
+		for (unsigned int depth = 0; depth < DEPTHS; depth++) {
+			/* each server is first as often as any other */
+			for (size_t i = 0; i < SERVERS; i++)
+				if (!measure(run, op, depth, (enum server)((i + round) % SERVERS), round))
+					return false;
+			if (!measure_bare(run, &fs_ops[op], &run->cells[op][depth], round))
+				return false;
+		}
+	}
+	fprintf(stderr, "round %zu is done\n", round + 1);
+	return true;
+}
+
+static bool run_rounds(struct run *run)
+{
+	for (size_t op = 0; op < FS_OPS; op++)
+		for (unsigned int depth = 0; depth < DEPTHS; depth++)
+			if (!choose_count(run, op, depth))
+				return false;
+	for (size_t round = 0; round < run->rounds; round++)
+		if (!run_round(run, round))
+			return false;
+	return true;
+}
+
+/* ---- tables ---- */
+
+static double median_in(const struct run *run, const double *samples)
+{
+	double sorted[PAIRED_ROUNDS_MAX];
+
+	memcpy(sorted, samples, run->rounds * sizeof(*samples));
+	return median_of(sorted, run->rounds);
+}
+
+static const char *interval_cell(const struct interval *interval)
+{
+	return cell("%.2f (%.2f to %.2f)", interval->mid, interval->low, interval->high);
+}
+
+static const char *goal_cell(bool met, bool missed)
+{
+	return met ? "yes" : missed ? "no" : "cannot be told";
+}
+
+static void speed_row(const struct run *run, size_t op, unsigned int depth)
+{
+	const struct cellar *cellar = &run->cells[op][depth];
+	enum server other = median_in(run, cellar->ns[POOLED]) < median_in(run, cellar->ns[ALONE]) ? POOLED : ALONE;
+	struct interval ratio = ratio_of(cellar->ns[other], cellar->ns[OURS], run->rounds);
+
+	row(fs_ops[op].name, cell("%u", depths[depth]), cell("%.0f", 1e9 / median_in(run, cellar->ns[OURS])),
+	    cell("%.0f", 1e9 / median_in(run, cellar->ns[other])), other == POOLED ? cell("%u", POOL) : "none",
+	    interval_cell(&ratio), goal_cell(ratio.low >= GOAL, ratio.high < GOAL),
+	    cell("%.2f", median_in(run, cellar->cpu_ns[OURS]) / 1000),
+	    cell("%.2f", median_in(run, cellar->cpu_ns[other]) / 1000), NULL);
+}
+
+static void speed_table(const struct run *run)
+{
+	heading("request", "in flight", "per s", "virtiofsd's", "its pool", "times virtiofsd", "at least 1.5",
+		"CPU time, us", "virtiofsd's, us", NULL);
+	for (size_t op = 0; op < FS_OPS; op++)
+		for (unsigned int depth = 0; depth < DEPTHS && !fs_ops[op].needs_window; depth++)
+			speed_row(run, op, depth);
+}
+
+static void bare_table(const struct run *run)
+{
+	printf("\n");
+	heading("request", "in flight", "CPU time, us", "a loop of", "its CPU time, us", "ratio", "goal", "met", NULL);
+	for (size_t op = 0; op < FS_OPS; op++) {
+		double goal = fs_ops[op].needs_window ? GOAL_MAP : GOAL_READ;
+
+		for (unsigned int depth = 0; depth < DEPTHS && bare_of(&fs_ops[op]); depth++) {
+			const struct cellar *cellar = &run->cells[op][depth];
+			struct interval ratio = ratio_of(cellar->cpu_ns[OURS], cellar->bare_ns, run->rounds);
+
+			row(fs_ops[op].name, cell("%u", depths[depth]),
+			    cell("%.2f", median_in(run, cellar->cpu_ns[OURS]) / 1000),
+			    fs_ops[op].needs_window ? "mmap()" : "pread()",
+			    cell("%.2f", median_in(run, cellar->bare_ns) / 1000), interval_cell(&ratio),
+			    cell("%.1f", goal), goal_cell(ratio.high <= goal, ratio.low > goal), NULL);
+		}
+	}
+}
+
+/* ---- beginning and end ---- */
+
+static const char *text_option(int argc, char **argv, const char *name, const char *otherwise)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strncmp(argv[i], "--", 2) == 0 && strcmp(argv[i] + 2, name) == 0)
+			return argv[i + 1];
+	return otherwise;
+}
+
+static bool start(struct run *run, const char *dir, const char *virtiofsd)
+{
+	struct fs_server *servers = run->servers;
+
+	if (!fs_tree_make(&run->tree, dir) || !fs_memory_init(&run->memory))
+		return false;
+	run->data_fd = openat(run->tree.dir_fd, "data", O_RDWR | O_CLOEXEC);
+	run->area = mmap(NULL, FS_WINDOW_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (run->data_fd < 0 || run->area == MAP_FAILED)
+		return false;
+	/* the daemons first: what is forked has no threads */
+	if (!fs_server_start_virtiofsd(&servers[ALONE], &run->memory, run->tree.path, virtiofsd, 0) ||
+	    !fs_server_start_virtiofsd(&servers[POOLED], &run->memory, run->tree.path, virtiofsd, POOL) ||
+	    !fs_server_start_ours(&servers[OURS], &run->memory, run->tree.path))
+		return false;
+	for (size_t i = 0; i < SERVERS; i++)
+		if (!fs_work_begin(&run->work[i], &servers[i], &run->tree))
+			return false;
+	return true;
+}
+
+static void stop(struct run *run)
+{
+	for (size_t i = 0; i < SERVERS; i++)
+		fs_server_stop(&run->servers[i]);
+	if (run->area && run->area != MAP_FAILED)
+		munmap(run->area, FS_WINDOW_LEN);
+	fl_close(&run->data_fd);
+	fs_memory_fini(&run->memory);
+	fs_tree_remove(&run->tree);
+	free(run);
+}
+
+/* As many files as the launcher would let a share have; virtiofsd raises its own limit. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+}
+
+/* An answer that never comes looks like a hang: a daemon that ends, and the time limit, end the wait for it. */
+static void limit_waiting(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGCHLD, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	alarm(TIME_LIMIT);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t rounds = option(argc, argv, "rounds", 15), ms = option(argc, argv, "ms", 20);
+	struct run *run = calloc(1, sizeof(*run));
+	bool good;
+
+	if (!run || rounds < PAIRED_ROUNDS_MIN || rounds > PAIRED_ROUNDS_MAX || !ms) {
+		fprintf(stderr, "usage: %s [--rounds N] [--ms N] [--dir DIR] [--virtiofsd PROGRAM], N from %d to %d\n",
+			argv[0], PAIRED_ROUNDS_MIN, PAIRED_ROUNDS_MAX);
+		return 2;
+	}
+	limit_waiting();
+	raise_limit();
+	run->data_fd = -1;
+	run->memory.ram.fd = -1;
+	run->rounds = rounds;
+	run->slice_ns = ms * UINT64_C(1000000);
+	good = start(run, text_option(argc, argv, "dir", "/dev/shm"),
+		     text_option(argc, argv, "virtiofsd", "/usr/lib/qemu/virtiofsd")) &&
+	       run_rounds(run);
+	if (good) {
+		speed_table(run);
+		bare_table(run);
+	}
+	stop(run);
+	return good ? 0 : 1;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: bench_fs [--rounds N] [--ms N] [--dir DIR] [--virtiofsd PROGRAM]
+ * usage: bench_fs [--rounds N] [--ms N] [--dir DIR] [--virtiofsd PROGRAM] [--only REQUEST]
  *
  * Our virtio-fs server against Debian's virtiofsd (the one in C, of qemu-system-common), without a guest: one driver
  * plays the guest's part on the virtqueues of both. The same requests for the same tree, from the same pages, in rings
@@ -49,10 +49,20 @@ struct run {
 	struct fs_work work[SERVERS];
 	struct cellar cells[FS_OPS][DEPTHS];
 	int data_fd;
-	uint8_t *area; /* as long as the window */
+	uint8_t *area;	     /* as long as the window */
+	struct fs_work bare; /* nobody's, for its random numbers */
 	size_t rounds;
 	uint64_t slice_ns;
+	const char *only; /* what names of requests begin with */
 };
+
+/* The first that is asked for from `op` on, or FS_OPS. */
+static size_t wanted(const struct run *run, size_t op)
+{
+	while (op < FS_OPS && strncmp(fs_ops[op].name, run->only, strlen(run->only)) != 0)
+		op++;
+	return op;
+}
 
 /* ---- what there is to be held against ---- */
 
@@ -64,25 +74,24 @@ static uint64_t cpu_now_ns(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-static bool bare_read(struct run *run, uint64_t number)
+/* As places in the file are chosen for the servers, so that as little of it is in caches. */
+static bool bare_read(struct run *run)
 {
-	uint64_t mixed = number * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-	off_t offset = (off_t)(mixed % (FS_DATA_LEN / FL_PAGE_LEN) * FL_PAGE_LEN);
+	uint64_t page = fs_any(&run->bare, FS_DATA_LEN / FL_PAGE_LEN);
 
-	return pread(run->data_fd, fs_page(&run->memory, (unsigned int)number % FS_SLOTS, 0), FL_PAGE_LEN, offset) ==
-	       (ssize_t)FL_PAGE_LEN;
+	return pread(run->data_fd, fs_page(&run->memory, (unsigned int)page % FS_SLOTS, 0), FL_PAGE_LEN,
+		     (off_t)(page * FL_PAGE_LEN)) == (ssize_t)FL_PAGE_LEN;
 }
 
-static bool bare_map(struct run *run, uint64_t number)
+static bool bare_map(struct run *run)
 {
-	uint64_t mixed = number * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-	uint8_t *place = run->area + mixed % (FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
-	off_t offset = (off_t)((mixed >> 8) % (FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN);
+	uint8_t *place = run->area + fs_any(&run->bare, FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
+	off_t offset = (off_t)(fs_any(&run->bare, FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN);
 
 	return mmap(place, FL_RANGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, run->data_fd, offset) == place;
 }
 
-static bool (*bare_of(const struct fs_op *op))(struct run *run, uint64_t number)
+static bool (*bare_of(const struct fs_op *op))(struct run *run)
 {
 	if (op->needs_window)
 		return bare_map;
@@ -91,11 +100,11 @@ static bool (*bare_of(const struct fs_op *op))(struct run *run, uint64_t number)
 
 static bool measure_bare(struct run *run, const struct fs_op *op, struct cellar *cellar, size_t round)
 {
-	bool (*bare)(struct run *, uint64_t) = bare_of(op);
+	bool (*bare)(struct run *) = bare_of(op);
 	uint64_t began = cpu_now_ns();
 
 	for (uint64_t i = 0; bare && i < cellar->count; i++)
-		if (!bare(run, i))
+		if (!bare(run))
 			return false;
 	cellar->bare_ns[round] = (double)(cpu_now_ns() - began) / (double)cellar->count;
 	return true;
@@ -139,7 +148,7 @@ static bool choose_count(struct run *run, size_t op, unsigned int depth)
 
 static bool run_round(struct run *run, size_t round)
 {
-	for (size_t op = 0; op < FS_OPS; op++) {
+	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1)) {
 		for (unsigned int depth = 0; depth < DEPTHS; depth++) {
 			/* each server is first as often as any other */
 			for (size_t i = 0; i < SERVERS; i++)
@@ -155,7 +164,7 @@ static bool run_round(struct run *run, size_t round)
 
 static bool run_rounds(struct run *run)
 {
-	for (size_t op = 0; op < FS_OPS; op++)
+	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1))
 		for (unsigned int depth = 0; depth < DEPTHS; depth++)
 			if (!choose_count(run, op, depth))
 				return false;
@@ -202,7 +211,7 @@ static void speed_table(const struct run *run)
 {
 	heading("request", "in flight", "per s", "virtiofsd's", "its pool", "times virtiofsd", "at least 1.5",
 		"CPU time, us", "virtiofsd's, us", NULL);
-	for (size_t op = 0; op < FS_OPS; op++)
+	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1))
 		for (unsigned int depth = 0; depth < DEPTHS && !fs_ops[op].needs_window; depth++)
 			speed_row(run, op, depth);
 }
@@ -211,7 +220,7 @@ static void bare_table(const struct run *run)
 {
 	printf("\n");
 	heading("request", "in flight", "CPU time, us", "a loop of", "its CPU time, us", "ratio", "goal", "met", NULL);
-	for (size_t op = 0; op < FS_OPS; op++) {
+	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1)) {
 		double goal = fs_ops[op].needs_window ? GOAL_MAP : GOAL_READ;
 
 		for (unsigned int depth = 0; depth < DEPTHS && bare_of(&fs_ops[op]); depth++) {
@@ -303,14 +312,17 @@ int main(int argc, char **argv)
 	bool good;
 
 	if (!run || rounds < PAIRED_ROUNDS_MIN || rounds > PAIRED_ROUNDS_MAX || !ms) {
-		fprintf(stderr, "usage: %s [--rounds N] [--ms N] [--dir DIR] [--virtiofsd PROGRAM], N from %d to %d\n",
+		fprintf(stderr,
+			"usage: %s [--rounds N] [--ms N] [--dir DIR] [--virtiofsd PROGRAM] [--only REQUEST], N from %d to %d\n",
 			argv[0], PAIRED_ROUNDS_MIN, PAIRED_ROUNDS_MAX);
 		return 2;
 	}
 	limit_waiting();
 	raise_limit();
 	run->data_fd = -1;
+	run->bare.seed = FS_SEED;
 	run->memory.ram.fd = -1;
+	run->only = text_option(argc, argv, "only", "");
 	run->rounds = rounds;
 	run->slice_ns = ms * UINT64_C(1000000);
 	good = start(run, text_option(argc, argv, "dir", "/dev/shm"),

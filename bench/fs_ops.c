@@ -16,7 +16,7 @@ static uint64_t now_ns(void)
 }
 
 /* xorshift64 */
-static uint64_t any(struct fs_work *work, uint64_t below)
+uint64_t fs_any(struct fs_work *work, uint64_t below)
 {
 	work->seed ^= work->seed << 13;
 	work->seed ^= work->seed >> 7;
@@ -291,7 +291,7 @@ static void fill_read(void *arg, unsigned int slot, uint64_t number, struct fs_c
 	struct fuse_read_in in = {.fh = work->data_fh, .size = len, .flags = O_RDWR};
 
 	(void)number;
-	in.offset = work->places[slot] = any(work, FS_DATA_LEN / len) * len;
+	in.offset = work->places[slot] = fs_any(work, FS_DATA_LEN / len) * len;
 	call->opcode = FUSE_READ;
 	call->nodeid = work->data;
 	call->reply_max_len = len;
@@ -322,7 +322,7 @@ static void fill_write(void *arg, unsigned int slot, uint64_t number, struct fs_
 	uint32_t len = work->op->data_len;
 	struct fuse_write_in in = {.fh = work->sink_fh, .size = len, .flags = O_RDWR};
 
-	in.offset = work->places[slot] = any(work, FS_DATA_LEN / len) * len;
+	in.offset = work->places[slot] = fs_any(work, FS_DATA_LEN / len) * len;
 	*word_of(work, slot, (unsigned int)(len / FL_PAGE_LEN) - 1) = ~number;
 	call->opcode = FUSE_WRITE;
 	call->nodeid = work->sink;
@@ -354,10 +354,10 @@ static void fill_setupmapping(void *arg, unsigned int slot, uint64_t number, str
 	struct fs_work *work = arg;
 	const struct fuse_setupmapping_in in = {
 		.fh = UINT64_MAX,
-		.foffset = any(work, FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN,
+		.foffset = fs_any(work, FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN,
 		.len = FL_RANGE_LEN,
 		.flags = FUSE_SETUPMAPPING_FLAG_READ | FUSE_SETUPMAPPING_FLAG_WRITE,
-		.moffset = any(work, FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN,
+		.moffset = fs_any(work, FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN,
 	};
 
 	(void)slot;

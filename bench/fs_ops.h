@@ -36,6 +36,8 @@ struct fs_work {
 	uint64_t seed;
 };
 
+#define FS_SEED UINT64_C(88172645463325252)
+uint64_t fs_any(struct fs_work *work, uint64_t below); /* a random number */
 /* Looks up and opens what there is. */
 bool fs_work_begin(struct fs_work *work, struct fs_server *server, const struct fs_tree *tree);
 

@@ -75,7 +75,7 @@ bool fs_work_begin(struct fs_work *work, struct fs_server *server, const struct 
 	struct fs_mount *mount = &server->mount;
 	struct fs_spent spent;
 
-	*work = (struct fs_work){.mount = mount, .tree = tree, .seed = 88172645463325252};
+	*work = (struct fs_work){.mount = mount, .tree = tree, .seed = FS_SEED};
 	return find(mount, "known", &work->known_dir, NULL) && find(mount, "fresh", &work->fresh_dir, NULL) &&
 	       find(mount, "made", &work->made_dir, NULL) && find(mount, "data", &work->data, &work->data_fh) &&
 	       find(mount, "sink", &work->sink, &work->sink_fh) &&

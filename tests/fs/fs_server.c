@@ -182,7 +182,7 @@ bool fs_server_start_virtiofsd(struct fs_server *server, struct fs_memory *memor
 	}
 	if (!spawn_virtiofsd(server, dir, program, threads) ||
 	    !vhost_user_start(server->socket_fd, FEATURES, &guest, server->mount.rings, FS_QUEUES)) {
-		fprintf(stderr, "%s does not start; it has to be run as root\n", program);
+		fprintf(stderr, "%s does not start; it wants to be root\n", program);
 		return false;
 	}
 	return fs_mount_begin(&server->mount);
@@ -201,7 +201,8 @@ void fs_server_stop(struct fs_server *server)
 	fl_window_free(server->window);
 	fl_close(&server->socket_fd); /* virtiofsd ends with its client */
 	if (server->pid > 0)
-		waitpid(server->pid, NULL, 0);
+		while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+			;
 	for (unsigned int i = 0; i < FS_QUEUES; i++) {
 		fl_close(&server->kick_fds[i]);
 		fl_close(&server->call_fds[i]);

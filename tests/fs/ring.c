@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fs/ring.h"
 
+#include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE_LEN 4096u
+#define PAGE_LEN  4096u
+#define WAITS_MAX 30u
 
 static uint64_t page_up(uint64_t len)
 {
@@ -83,9 +86,22 @@ bool ring_enable_calls(struct ring *ring)
 	return __atomic_load_n(&ring->vring.used->idx, __ATOMIC_ACQUIRE) == ring->used_seen;
 }
 
+static bool a_child_has_ended(void)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
 bool ring_wait(const struct ring *ring)
 {
 	uint64_t count;
 
-	return read(ring->call_fd, &count, sizeof(count)) == sizeof(count);
+	for (unsigned int i = 0; i < WAITS_MAX; i++) {
+		if (read(ring->call_fd, &count, sizeof(count)) == sizeof(count))
+			return true;
+		if (errno != EINTR || a_child_has_ended())
+			return false;
+	}
+	return false;
 }

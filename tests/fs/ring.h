@@ -30,7 +30,10 @@ bool ring_take(struct ring *ring, uint32_t *head, uint32_t *len);
 
 void ring_disable_calls(struct ring *ring);
 bool ring_enable_calls(struct ring *ring); /* false: something came in between */
-/* Sleeps until an interrupt has come, or came before. False: a signal was faster. */
+/*
+ * Sleeps until an interrupt has come, or came before. False: a child of this process, which would be the device, has
+ * ended, or many signals were faster; the caller sees to it that there is one now and then.
+ */
 bool ring_wait(const struct ring *ring);
 
 #endif

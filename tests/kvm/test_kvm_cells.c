@@ -493,6 +493,10 @@ static int run_cells(const char *pattern)
 							   .initial_state = &cells[count]};
 			here += *cells[count++].way != '\0';
 		}
+	if (count == 0) {
+		fprintf(stderr, "no test has the name %s\n", pattern);
+		return 2;
+	}
 	printf("# cells: host %s, %zu of the %zu that can occur\n", cell_host_name(host), here * fault_policy_count,
 	       count * fault_policy_count);
 	cmocka_set_message_output(CM_OUTPUT_TAP);

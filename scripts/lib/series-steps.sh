@@ -60,13 +60,16 @@ install_step() {
 	done <"$src/.faultline-changed"
 }
 
+# what make is told about what it says: nothing but messages, unless its lines are counted
+make_says=(-s)
+
 # kernel_make CONFIGURATION ARGUMENT...
 kernel_make() {
 	local name=$1 compiler=gcc arch=x86_64
 	shift
 	! command -v ccache >/dev/null || compiler="ccache gcc"
 	[ "$name" != 32 ] || arch=i386
-	make -s -C "$src" O="$home/obj-$version-$name" ARCH="$arch" CC="$compiler" LOCALVERSION= PAHOLE=none RUSTC=none \
+	make "${make_says[@]}" -C "$src" O="$home/obj-$version-$name" ARCH="$arch" CC="$compiler" LOCALVERSION= PAHOLE=none RUSTC=none \
 		KBUILD_BUILD_TIMESTAMP='1970-01-01 00:00:00 UTC' KBUILD_BUILD_USER=faultline KBUILD_BUILD_HOST=faultline \
 		-j"$(nproc)" "$@" </dev/null
 }
@@ -117,6 +120,7 @@ kbuild_objects() {
 # other in one box. Kernels with the same bytes (patches of documentation, of tests) boot once.
 boot_steps() {
 	local step name image images=$home/images
+	local -a make_says=()
 	rm -rf "$images"
 	mkdir -p "$images"
 	"$root/scripts/build" --no-guest-kernel build
@@ -125,7 +129,7 @@ boot_steps() {
 		for name in boot-on boot-off; do
 			configure_step "$step" "$name"
 			make_with_progress "building the kernel of patch $step (${name#boot-})" "$log" kernel_make "$name" bzImage || {
-				complain "the kernel of patch $step (${name#boot-}) does not build: $(grep -m 1 -E 'rror' "$log")"
+				complain "the kernel of patch $step (${name#boot-}) does not build: $(grep -m 1 -E 'error:|\*\*\*' "$log")"
 				continue
 			}
 			image=$images/$(printf '%04d' "$step")-${name#boot-}

@@ -69,7 +69,8 @@ kernel_make() {
 	shift
 	! command -v ccache >/dev/null || compiler="ccache gcc"
 	[ "$name" != 32 ] || arch=i386
-	make "${make_says[@]}" -C "$src" O="$home/obj-$version-$name" ARCH="$arch" CC="$compiler" LOCALVERSION= PAHOLE=none RUSTC=none \
+	# so that one configuration finds what another one has compiled
+	CCACHE_BASEDIR=$home CCACHE_NOHASHDIR=1 make "${make_says[@]}" -C "$src" O="$home/obj-$version-$name" ARCH="$arch" CC="$compiler" LOCALVERSION= PAHOLE=none RUSTC=none \
 		KBUILD_BUILD_TIMESTAMP='1970-01-01 00:00:00 UTC' KBUILD_BUILD_USER=faultline KBUILD_BUILD_HOST=faultline \
 		-j"$(nproc)" "$@" </dev/null
 }
@@ -116,27 +117,37 @@ kbuild_objects() {
 	END
 }
 
-# boot_steps: after each patch, from number boot_from, kernels with the option on and off; all of them then boot one after the
-# other in one box. Kernels with the same bytes (patches of documentation, of tests) boot once.
+# boot_steps: after each patch that changes a kernel, from number boot_from, kernels with the option on and, once there is
+# one, off; all of them then boot one after the other in one box. Kernels with the same bytes boot once.
 boot_steps() {
-	local step name image images=$home/images
+	local step name images=$home/images
 	local -a make_says=()
 	rm -rf "$images"
 	mkdir -p "$images"
 	"$root/scripts/build" --no-guest-kernel build
 	for ((step = boot_from; step <= ${#patches[@]}; step++)); do
+		changes_kernel "$step" || continue
 		install_step "$step"
 		for name in boot-on boot-off; do
-			configure_step "$step" "$name"
-			make_with_progress "building the kernel of patch $step (${name#boot-})" "$log" kernel_make "$name" bzImage || {
-				complain "the kernel of patch $step (${name#boot-}) does not build: $(grep -m 1 -E 'error:|\*\*\*' "$log")"
-				continue
-			}
-			image=$images/$(printf '%04d' "$step")-${name#boot-}
-			cp "$home/obj-$version-$name/arch/x86/boot/bzImage" "$image"
+			[ "$name" = boot-on ] || has_option "$step" || continue
+			build_image "$step" "$name" "$images"
 		done
 	done
 	boot_images "$images"
+}
+
+has_option() {
+	grep -qsx 'config PARAVIRT_FAULT' "$tmp/steps/$1/arch/x86/Kconfig"
+}
+
+build_image() {
+	local step=$1 name=$2 images=$3
+	configure_step "$step" "$name"
+	if make_with_progress "building the kernel of patch $step (${name#boot-})" "$log" kernel_make "$name" bzImage; then
+		cp "$home/obj-$version-$name/arch/x86/boot/bzImage" "$images/$(printf '%04d' "$step")-${name#boot-}"
+	else
+		complain "the kernel of patch $step (${name#boot-}) does not build: $(grep -m 1 -E 'error:|\*\*\*' "$log")"
+	fi
 }
 
 boot_images() {

@@ -66,13 +66,14 @@ static void make_file(const struct bench *bench, const char *name)
  */
 static double idle_percent(const struct bench *where, const char *parameters, const char *driver)
 {
-	char script[160], said[64];
-	const char *const options[] = {"-c", "2", "--fault-mode", "strict", "-p", parameters, NULL};
+	char script[160], all[200], said[64];
+	const char *const options[] = {"-c", "2", "--fault-mode", "strict", "-p", all, NULL};
 	const char *const command[] = {"sh", "-c", script, NULL};
 	struct bench bench = *where;
 	struct transcript guest;
 	long long ms = -1;
 
+	snprintf(all, sizeof(all), "%s %s", parameters, guest_parameters());
 	snprintf(script, sizeof(script),
 		 "cat /sys/devices/system/cpu/cpuidle/current_driver; sleep 1; echo do idle idle %d; read answer; "
 		 "echo $answer",

@@ -117,15 +117,15 @@ kbuild_objects() {
 	END
 }
 
-# boot_steps: after each patch that changes a kernel, from number boot_from, kernels with the option on and, once there is
-# one, off; all of them then boot one after the other in one box. Kernels with the same bytes boot once.
+# boot_steps: after each patch that changes a kernel, from number boot_from to boot_to (empty: the last), kernels with the
+# option on and, once there is one, off; all of them then boot one after the other in one box. Kernels with the same bytes boot once.
 boot_steps() {
-	local step name images=$home/images
+	local step name images=$home/images last=${boot_to:-${#patches[@]}}
 	local -a make_says=()
 	rm -rf "$images"
 	mkdir -p "$images"
 	"$root/scripts/build" --no-guest-kernel build
-	for ((step = boot_from; step <= ${#patches[@]}; step++)); do
+	for ((step = boot_from; step <= last && step <= ${#patches[@]}; step++)); do
 		changes_kernel "$step" || continue
 		install_step "$step"
 		for name in boot-on boot-off; do

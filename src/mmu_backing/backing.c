@@ -27,7 +27,8 @@ int fl_backing_new(int fd, bool writable, struct fl_backing **backing)
 	made = malloc(sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	*made = (struct fl_backing){.fd = fd, .writable = writable, .dev = st.st_dev, .ino = st.st_ino};
+	*made = (struct fl_backing){
+		.fd = fd, .writable = writable, .dev = st.st_dev, .ino = st.st_ino, .named = st.st_nlink > 0};
 	atomic_init(&made->refs, 1);
 	*backing = made;
 	return 0;

@@ -14,6 +14,7 @@ struct fl_backing {
 	bool writable; /* fd can be mapped PROT_WRITE */
 	dev_t dev;
 	ino_t ino;
+	bool named; /* it had a name when this was made: no memfd, not unlinked */
 };
 
 /*

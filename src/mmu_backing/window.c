@@ -134,21 +134,24 @@ struct mapping {
 };
 
 /*
- * In this order: follow the file, map it, look at its length. A file that shrinks in between is either seen to be
- * short or heard of.
+ * In this order: can it be mapped, follow the file, map it, look at its length. A file that shrinks in between is
+ * either seen to be short or heard of.
  */
 static int map_locked(struct fl_window *window, struct fl_window_file *file, const struct mapping *mapping)
 {
 	struct fl_range *ranges = &window->ranges[mapping->span.first / FL_RANGE_PAGES];
 	size_t count = mapping->span.count / FL_RANGE_PAGES;
 	int prot = fl_range_prot(mapping->state);
-	int error = window->hide_ends ? fl_window_file_watch(window, file, mapping->backing) : 0;
 	uint64_t file_len;
+	int error = fl_window_file_try(window, file, mapping->backing, fl_span_len(mapping->span), mapping->file_offset,
+				       mapping->state);
 
+	if (!error && window->hide_ends)
+		error = fl_window_file_watch(window, file, mapping->backing);
 	if (error)
 		return error;
-	error = fl_vma_put_file(fl_span_hva(window, mapping->span), fl_span_len(mapping->span), prot,
-				mapping->backing->fd, mapping->file_offset);
+	error = fl_vma_put_file(fl_span_hva(window, mapping->span), fl_span_len(mapping->span), prot, mapping->backing,
+				mapping->file_offset);
 	if (error) {
 		fl_window_recover(window, mapping->span);
 		return window->broken ? -ENOTRECOVERABLE : error;
@@ -183,9 +186,6 @@ int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struc
 		return -EINVAL;
 	if (writable && !backing->writable)
 		return -EACCES;
-	error = fl_vma_try_file(len, fl_range_prot(mapping.state), backing->fd, file_offset);
-	if (error)
-		return error;
 
 	FL_LOCKED(&window->lock);
 	if (window->broken)

@@ -9,8 +9,12 @@
  *
  * The invariant that everything rests on: between hva and hva+len every byte belongs to a mapping
  * made here. A failing mmap(MAP_FIXED) may leave a hole (mm/vma.h vms_abort_munmap_vmas), into
- * which an unrelated mmap would land: each mapping is therefore tried elsewhere first, and a failure
- * in place is repaired before the lock is dropped.
+ * which an unrelated mmap would land: what cannot be mapped is therefore found out elsewhere first (once for a file and
+ * its rights, on file systems that do not change their mind), and a failure in place is repaired before the lock is
+ * dropped.
+ *
+ * What a mapping costs besides its mmap: a trial now and then, the lock, and one fstat, since whoever reports a lost
+ * page says how long the file was when it was mapped, and windows that hide ends have to know.
  *
  * A mapped range shows the file page by page, but for pages that are hidden (PROT_NONE: the file ended before them) or
  * substituted (private memory). Where a repair cannot bring back a mapping it leaves the pages hidden; the next look

@@ -66,6 +66,29 @@ void fl_window_file_settle(struct fl_window *window, struct fl_window_file *file
 		forget(window, file);
 }
 
+/*
+ * A file system that has let a file be mapped once will do so again, so a trial for each file and each right is enough
+ * to keep what cannot be mapped away from the window. Where that proves wrong, a hole has had to be closed: from then
+ * on nothing is taken for granted in this window.
+ */
+int fl_window_file_try(const struct fl_window *window, struct fl_window_file *file, const struct fl_backing *backing,
+		       uint64_t len, uint64_t file_offset, enum fl_range_state state)
+{
+	bool writable = state == FL_RANGE_MAPPED_RW;
+	int error;
+
+	if (file->steady && file->tried[writable] && !window->stats.repairs)
+		return 0;
+	error = fl_vma_try_file(len, fl_range_prot(state), backing, file_offset);
+	if (error)
+		return error;
+	if (!file->tried[false])
+		file->steady = fl_vma_file_is_steady(backing);
+	file->tried[false] = true;
+	file->tried[true] |= writable;
+	return 0;
+}
+
 int fl_window_file_watch(struct fl_window *window, struct fl_window_file *file, struct fl_backing *backing)
 {
 	int error;

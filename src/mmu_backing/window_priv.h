@@ -42,6 +42,8 @@ struct fl_window_file {
 	uint64_t len;	      /* its ranges are in step with this length, if... */
 	bool behind;	      /* ...no step failed: look at all of them again */
 	bool watched;	      /* the watch follows it for us */
+	bool steady;	      /* once tried, it need not be again: fl_vma_file_is_steady() */
+	bool tried[2];	      /* it could be mapped: for reading; for writing as well */
 	uint64_t substitutes; /* pages */
 	struct fl_window_file *next_in_bucket;
 };
@@ -131,6 +133,10 @@ void fl_window_file_link(struct fl_window_file *file, struct fl_range *range);
 void fl_window_file_unlink(struct fl_range *range);
 /* Lets go of what the file needs no longer: the watch, its entry. file may be gone afterwards. */
 void fl_window_file_settle(struct fl_window *window, struct fl_window_file *file);
+/* Could len bytes of it be mapped with the rights of state? Asked of the kernel, at another address, unless known. */
+FL_CHECKED_RESULT int fl_window_file_try(const struct fl_window *window, struct fl_window_file *file,
+					 const struct fl_backing *backing, uint64_t len, uint64_t file_offset,
+					 enum fl_range_state state);
 FL_CHECKED_RESULT int fl_window_file_watch(struct fl_window *window, struct fl_window_file *file,
 					   struct fl_backing *backing);
 /*

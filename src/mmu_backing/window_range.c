@@ -73,8 +73,7 @@ int fl_range_put(struct fl_window *window, const struct fl_range *range, unsigne
 	case FL_PAGE_FILE:
 		break;
 	}
-	return fl_vma_put_file(hva, fl_span_len(span), prot, range->backing->fd,
-			       range->file_offset + first * FL_PAGE_LEN);
+	return fl_vma_put_file(hva, fl_span_len(span), prot, range->backing, range->file_offset + first * FL_PAGE_LEN);
 }
 
 void fl_range_mark(struct fl_window *window, struct fl_range *range, unsigned int first, unsigned int end,
@@ -119,7 +118,7 @@ int fl_range_change(struct fl_window *window, struct fl_range *range, unsigned i
 	int error = 0;
 
 	if (kind == FL_PAGE_FILE)
-		error = fl_vma_try_file((end - first) * FL_PAGE_LEN, prot, range->backing->fd,
+		error = fl_vma_try_file((end - first) * FL_PAGE_LEN, prot, range->backing,
 					range->file_offset + first * FL_PAGE_LEN);
 	if (error)
 		return error;

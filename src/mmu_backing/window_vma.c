@@ -3,13 +3,19 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 /*
- * A fork must not duplicate a window, nor a core dump read it. Both flags live in the mapping and go
- * with it, so every new one is told. Failing costs no safety, hence no error.
+ * A fork must not duplicate a window, nor a core dump read it. Both flags live in the mapping and go with it, so every
+ * new one is told that needs it. Failing costs no safety, hence no error.
+ *
+ * A mapping of a file that has a name needs neither, and each is a quarter of what the mapping itself costs: a fork
+ * copies none of its page tables (mm/memory.c vma_needs_copy), and the child has the file open anyway; core dumps pass
+ * it over unless somebody asks for such mappings (fs/coredump.c vma_dump_size, bit 3 of core(5)'s filter).
  */
 static void advise(uint8_t *hva, uint64_t len)
 {
@@ -17,12 +23,18 @@ static void advise(uint8_t *hva, uint64_t len)
 	madvise(hva, len, MADV_DONTDUMP);
 }
 
+static int replace(uint8_t *hva, uint64_t len, int prot, int flags, int fd, uint64_t file_offset)
+{
+	return mmap(hva, len, prot, flags, fd, (off_t)file_offset) == MAP_FAILED ? -errno : 0;
+}
+
 static int put(uint8_t *hva, uint64_t len, int prot, int flags, int fd, uint64_t file_offset)
 {
-	if (mmap(hva, len, prot, flags, fd, (off_t)file_offset) == MAP_FAILED)
-		return -errno;
-	advise(hva, len);
-	return 0;
+	int error = replace(hva, len, prot, flags, fd, file_offset);
+
+	if (!error)
+		advise(hva, len);
+	return error;
 }
 
 int fl_vma_reserve(uint64_t len, uint64_t alignment, struct fl_vma_none *none, uint8_t **hva)
@@ -61,9 +73,9 @@ int fl_vma_make_zero(struct fl_vma_zero *zero)
 	return 0;
 }
 
-int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset)
+int fl_vma_try_file(uint64_t len, int prot, const struct fl_backing *backing, uint64_t file_offset)
 {
-	void *got = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)file_offset);
+	void *got = mmap(NULL, len, prot, MAP_SHARED, backing->fd, (off_t)file_offset);
 
 	if (got == MAP_FAILED)
 		return -errno;
@@ -71,9 +83,35 @@ int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset)
 	return 0;
 }
 
-int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, int fd, uint64_t file_offset)
+bool fl_vma_file_is_steady(const struct fl_backing *backing)
 {
-	return put(hva, len, prot, MAP_SHARED | MAP_FIXED, fd, file_offset);
+	struct statfs fs;
+
+	if (fstatfs(backing->fd, &fs) < 0)
+		return false;
+	/*
+	 * ext4_file_mmap, xfs_file_mmap, btrfs_file_mmap and shmem_mmap allocate nothing and look at nothing that lies
+	 * outside this machine. Not so those of network file systems and FUSE, which ask a server, hugetlbfs, which
+	 * reserves pages for each part of a file, and overlayfs, which can stand on any of these.
+	 */
+	switch ((uint64_t)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, const struct fl_backing *backing, uint64_t file_offset)
+{
+	int error = replace(hva, len, prot, MAP_SHARED | MAP_FIXED, backing->fd, file_offset);
+
+	if (!error && !backing->named)
+		advise(hva, len);
+	return error;
 }
 
 int fl_vma_put_zero(uint8_t *hva, const struct fl_vma_zero *zero)

@@ -6,7 +6,7 @@
 #ifndef FL_WINDOW_VMA_H
 #define FL_WINDOW_VMA_H
 
-#include "fl_base.h"
+#include "mmu_backing/backing.h"
 
 /* All return 0 or -errno. len: bytes, whole pages. */
 
@@ -33,9 +33,15 @@ struct fl_vma_zero {
 FL_CHECKED_RESULT int fl_vma_reserve(uint64_t len, uint64_t alignment, struct fl_vma_none *none, uint8_t **hva);
 FL_CHECKED_RESULT int fl_vma_make_zero(struct fl_vma_zero *zero);
 /* Could fl_vma_put_file() work? Asked at another address, so that nothing can be harmed. */
-FL_CHECKED_RESULT int fl_vma_try_file(uint64_t len, int prot, int fd, uint64_t file_offset);
+FL_CHECKED_RESULT int fl_vma_try_file(uint64_t len, int prot, const struct fl_backing *backing, uint64_t file_offset);
+/*
+ * Of a file that is mapped now: is its file system one whose ->mmap says the same to every further mapping with these
+ * rights, wherever in the file, unless the host shuts it down?
+ */
+bool fl_vma_file_is_steady(const struct fl_backing *backing);
 /* Replace what is at hva in one step. On failure the old may stand, or there is a hole. */
-FL_CHECKED_RESULT int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, int fd, uint64_t file_offset);
+FL_CHECKED_RESULT int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, const struct fl_backing *backing,
+				      uint64_t file_offset);
 FL_CHECKED_RESULT int fl_vma_put_none(uint8_t *hva, uint64_t len, const struct fl_vma_none *none);
 FL_CHECKED_RESULT int fl_vma_put_zero(uint8_t *hva, const struct fl_vma_zero *zero); /* one page, writable */
 /* none where nothing is; -EEXIST if anything is there. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For programs linked with --wrap=mmap64: an mmap that replaces something in the window can be made to fail as the
- * kernel's own failures look.
+ * kernel's own failures look, and those of files that replace nothing are counted.
  */
 #ifndef MMAP_FAULT_H
 #define MMAP_FAULT_H
@@ -24,7 +24,7 @@ static struct {
 	unsigned int skip;	       /* let so many replacing mmaps pass first */
 	unsigned int times;	       /* then fail so many */
 	unsigned int skip_after_first; /* but let so many pass after the first failure */
-	unsigned int replacing, failed;
+	unsigned int replacing, failed, tries;
 	bool left_hole;
 	/* what lands, and where from the start of the hole */
 	struct {
@@ -82,6 +82,8 @@ void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t o
 			errno = fail_now(addr, len, prot);
 			return MAP_FAILED;
 		}
+	} else if (!addr && fd >= 0) {
+		fault.tries++;
 	}
 	return __real_mmap64(addr, len, prot, flags, fd, offset);
 }
@@ -94,7 +96,7 @@ static void arm(enum failure failure, unsigned int skip, unsigned int times)
 	fault.times = times;
 }
 
-static void arm_foreign(uint64_t at, uint64_t len, int prot, int flags, int fd, off_t offset)
+static inline void arm_foreign(uint64_t at, uint64_t len, int prot, int flags, int fd, off_t offset)
 {
 	arm(FAIL_FOREIGN, 0, 1);
 	fault.lands.at = at;

@@ -228,3 +228,37 @@ int fl_fault_format(const struct fl_fault *fault, char *buf, size_t buf_len)
 	add_outcome(&line, fault);
 	return (int)line.used;
 }
+
+static void add_nearly_full(struct fl_line *line, const struct fl_window_event *event)
+{
+	fl_line_add(line, "the DAX window of share ");
+	add_quoted(line, event->region);
+	fl_line_add(line,
+		    " is nearly used up: %" PRIu64 " of its %" PRIu64
+		    " ranges are mapped; a guest that works on more of "
+		    "its files than that waits for mappings, so give it a larger --dax-window",
+		    event->ranges_mapped, event->ranges);
+}
+
+static void add_no_mappings(struct fl_line *line, const struct fl_window_event *event)
+{
+	fl_line_add(line, "a file of share ");
+	add_quoted(line, event->region);
+	fl_line_add(line, " could not be mapped, since this process has no mappings or no memory left; ");
+	if (event->mappings_max)
+		fl_line_add(line, "raise sysctl vm.max_map_count, which is %" PRIu64 ", or ", event->mappings_max);
+	fl_line_add(line, "give smaller windows (--dax-window)");
+}
+
+int fl_window_event_format(const struct fl_window_event *event, char *buf, size_t buf_len)
+{
+	struct fl_line line = {.buf = buf, .cap = buf_len};
+
+	if (buf_len)
+		buf[0] = '\0';
+	if (event->trouble == FL_WINDOW_NEARLY_FULL)
+		add_nearly_full(&line, event);
+	else
+		add_no_mappings(&line, event);
+	return (int)line.used;
+}

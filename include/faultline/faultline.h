@@ -169,6 +169,31 @@ typedef enum fl_action (*fl_decide_fn)(void *arg, const struct fl_fault *fault);
 /* Bytes that the guest wrote to its early serial console; called on a vCPU thread. */
 typedef void (*fl_console_fn)(void *arg, const void *bytes, size_t len);
 
+/* What a share's DAX window is short of. */
+enum fl_window_trouble {
+	FL_WINDOW_NO_TROUBLE = 0,
+	FL_WINDOW_NEARLY_FULL = 1, /* 15/16 of its ranges are mapped, for the first time since they were at most 7/8 */
+	FL_WINDOW_NO_MAPPINGS = 2, /* a file could not be mapped: the process has no mappings left, or no memory */
+};
+
+struct fl_window_event {
+	uint32_t size; /* sizeof(struct fl_window_event) of the library */
+	enum fl_window_trouble trouble;
+	uint64_t time_ns;	/* CLOCK_REALTIME */
+	const char *region;	/* tag of the share; valid during the callback */
+	uint64_t ranges;	/* of 2 MiB, in the window */
+	uint64_t ranges_mapped; /* now */
+	uint64_t times;		/* how often this trouble has come so far, also without an event */
+	uint64_t mappings_max;	/* vm.max_map_count when the VM was started, 0 if it cannot be read */
+};
+/* Writes one sentence that says what to do, as fl_fault_format(). */
+FL_PUBLIC int fl_window_event_format(const struct fl_window_event *event, char *buf, size_t buf_len);
+/*
+ * Called on the thread that serves the share, for each trouble and share at most once a minute; must not call into
+ * the library. Without it the sentence is logged as a warning.
+ */
+typedef void (*fl_window_fn)(void *arg, const struct fl_window_event *event);
+
 /* ---- the machine ---------------------------------------------------------------------- */
 
 #define FL_VM_NO_PVPF 1u	      /* do not offer PVPF: the guest gets #NP without records */
@@ -193,6 +218,7 @@ struct fl_vm_opts {
 	enum fl_fault_mode fault_mode;
 	fl_decide_fn decide;	     /* for FL_ACTION_ASK; may be NULL */
 	struct fl_policy ram_policy; /* for host memory failures under RAM; FL_ACTION_REFLECT is passed over */
+	fl_window_fn window;	     /* may be NULL */
 };
 #define FL_VM_OPTS_INIT { .size = sizeof(struct fl_vm_opts), .ram_len = UINT64_C(1) << 30, .vcpus = 1, \
 			  .log_level = FL_LOG_WARN }
@@ -301,6 +327,11 @@ struct fl_counters {
 	uint64_t faults;     /* all that were reported */
 	uint64_t outcome[8]; /* by enum fl_outcome */
 	uint64_t cause[8];   /* by enum fl_cause */
+	/* of DAX windows, in ranges of 2 MiB */
+	uint64_t window_ranges, window_ranges_mapped; /* in all, and mapped now */
+	uint64_t window_ranges_most;		      /* mapped at any time; of several windows the sum */
+	uint64_t window_nearly_full;		      /* how often: FL_WINDOW_NEARLY_FULL */
+	uint64_t window_no_mappings;		      /* FL_WINDOW_NO_MAPPINGS */
 };
 /* region: a share's tag, a window's name, "ram", or NULL for the whole VM. -ENOENT; -EINVAL before the start. Any thread. */
 FL_PUBLIC FL_CHECKED int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters *counters);

@@ -92,6 +92,26 @@ int fl_cli_json_start(const struct fl_cli_start_event *event, char *buf, size_t 
 	return (int)text.used;
 }
 
+int fl_cli_json_window(const struct fl_window_event *event, char *buf, size_t buf_len)
+{
+	struct text text = {.buf = buf, .len = buf_len};
+
+	add(&text, "{\"event\":\"window\",");
+	add_time(&text, event->time_ns);
+	add(&text, ",");
+	add_text(&text, "region", event->region);
+	add(&text, ",\"trouble\":\"%s\",", event->trouble == FL_WINDOW_NEARLY_FULL ? "nearly-full" : "no-mappings");
+	add_number(&text, "ranges", event->ranges);
+	add(&text, ",");
+	add_number(&text, "ranges_mapped", event->ranges_mapped);
+	add(&text, ",");
+	add_number(&text, "times", event->times);
+	add(&text, ",");
+	add_number(&text, "mappings_max", event->mappings_max);
+	add(&text, "}");
+	return (int)text.used;
+}
+
 static void add_outcomes(struct text *text, const struct fl_counters *counters)
 {
 	add(text, "\"outcomes\":{");
@@ -112,6 +132,19 @@ static void add_causes(struct text *text, const struct fl_counters *counters)
 	add(text, "}");
 }
 
+static void add_windows(struct text *text, const struct fl_counters *counters)
+{
+	add(text, "\"windows\":{");
+	add_number(text, "ranges", counters->window_ranges);
+	add(text, ",");
+	add_number(text, "most", counters->window_ranges_most);
+	add(text, ",");
+	add_number(text, "nearly_full", counters->window_nearly_full);
+	add(text, ",");
+	add_number(text, "no_mappings", counters->window_no_mappings);
+	add(text, "}");
+}
+
 int fl_cli_json_end(const struct fl_cli_end_event *event, char *buf, size_t buf_len)
 {
 	struct text text = {.buf = buf, .len = buf_len};
@@ -126,6 +159,8 @@ int fl_cli_json_end(const struct fl_cli_end_event *event, char *buf, size_t buf_
 	add_outcomes(&text, event->counters);
 	add(&text, ",");
 	add_causes(&text, event->counters);
+	add(&text, ",");
+	add_windows(&text, event->counters);
 	add(&text, ",");
 	add_number(&text, "lost_events", event->lost_events);
 	add(&text, "}");

@@ -26,6 +26,7 @@ struct fl_cli_end_event {
 
 /* As snprintf(): the length that the whole line has; always NUL-terminated. */
 int fl_cli_json_start(const struct fl_cli_start_event *event, char *buf, size_t buf_len);
+int fl_cli_json_window(const struct fl_window_event *event, char *buf, size_t buf_len);
 int fl_cli_json_end(const struct fl_cli_end_event *event, char *buf, size_t buf_len);
 
 #endif

@@ -110,6 +110,7 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 	opts.log = fl_cli_on_log;
 	opts.fault = fl_cli_on_fault;
 	opts.console = fl_cli_on_console;
+	opts.window = fl_cli_on_window;
 	opts.arg = output;
 	opts.log_level = options->verbosity == 0 ? FL_LOG_WARN : options->verbosity == 1 ? FL_LOG_INFO : FL_LOG_DEBUG;
 	opts.fault_mode = options->fault_mode;

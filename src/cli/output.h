@@ -30,6 +30,7 @@ void fl_cli_output_fini(struct fl_cli_output *output);
 
 void fl_cli_on_log(void *output, enum fl_log_level level, const char *text);
 void fl_cli_on_fault(void *output, const struct fl_fault *fault);
+void fl_cli_on_window(void *output, const struct fl_window_event *event);
 void fl_cli_on_console(void *output, const void *bytes, size_t len);
 
 /*

@@ -173,27 +173,18 @@ static int map_locked(struct fl_window *window, struct fl_window_file *file, con
 	return window->broken ? -ENOTRECOVERABLE : error;
 }
 
-int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struct fl_backing *backing,
-		  uint64_t file_offset, bool writable)
+static int map_file(struct fl_window *window, const struct mapping *mapping)
 {
-	struct mapping mapping = {.state = writable ? FL_RANGE_MAPPED_RW : FL_RANGE_MAPPED_RO,
-				  .backing = backing,
-				  .file_offset = file_offset};
+	const struct fl_backing *backing = mapping->backing;
 	struct fl_window_file *file;
-	int error = check_span(window, offset, len, &mapping.span);
+	int error;
 
-	if (error || !fl_is_aligned(file_offset, FL_RANGE_LEN) || !fl_range_fits(file_offset, len, INT64_MAX))
-		return -EINVAL;
-	if (writable && !backing->writable)
-		return -EACCES;
-
-	FL_LOCKED(&window->lock);
 	if (window->broken)
 		return -ENOTRECOVERABLE;
 	file = fl_window_file_get(window, backing);
 	if (!file)
 		return -ENOMEM;
-	error = map_locked(window, file, &mapping);
+	error = map_locked(window, file, mapping);
 	if (!error) {
 		window->stats.maps++;
 		return 0;
@@ -205,18 +196,55 @@ int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struc
 	return error;
 }
 
+static int map_and_note(struct fl_window *window, const struct mapping *mapping, struct fl_window_note *note)
+{
+	int error;
+
+	FL_LOCKED(&window->lock);
+	error = map_file(window, mapping);
+	*note = fl_window_note(window, error);
+	return error;
+}
+
+int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struct fl_backing *backing,
+		  uint64_t file_offset, bool writable)
+{
+	struct mapping mapping = {.state = writable ? FL_RANGE_MAPPED_RW : FL_RANGE_MAPPED_RO,
+				  .backing = backing,
+				  .file_offset = file_offset};
+	struct fl_window_note note;
+	int error = check_span(window, offset, len, &mapping.span);
+
+	if (error || !fl_is_aligned(file_offset, FL_RANGE_LEN) || !fl_range_fits(file_offset, len, INT64_MAX))
+		return -EINVAL;
+	if (writable && !backing->writable)
+		return -EACCES;
+	error = map_and_note(window, &mapping, &note);
+	fl_window_pass_on(window, &note);
+	return error;
+}
+
+static int unmap_and_note(struct fl_window *window, struct fl_span span, struct fl_window_note *note)
+{
+	int error;
+
+	FL_LOCKED(&window->lock);
+	error = window->broken ? -ENOTRECOVERABLE : unmap_locked(window, span);
+	window->stats.unmaps += error == 0;
+	*note = fl_window_note(window, error);
+	return error;
+}
+
 int fl_window_unmap(struct fl_window *window, uint64_t offset, uint64_t len)
 {
+	struct fl_window_note note;
 	struct fl_span span;
 	int error = check_span(window, offset, len, &span);
 
 	if (error)
 		return error;
-	FL_LOCKED(&window->lock);
-	if (window->broken)
-		return -ENOTRECOVERABLE;
-	error = unmap_locked(window, span);
-	window->stats.unmaps += error == 0;
+	error = unmap_and_note(window, span, &note);
+	fl_window_pass_on(window, &note);
 	return error;
 }
 

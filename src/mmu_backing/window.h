@@ -122,11 +122,21 @@ void fl_window_set_on_broken(struct fl_window *window, void (*fn)(void *arg), vo
 
 struct fl_window_stats {
 	uint64_t ranges_total, ranges_mapped;	/* now */
+	uint64_t ranges_most;			/* mapped at any time */
+	uint64_t nearly_full, no_mappings;	/* how often: enum fl_window_trouble */
 	uint64_t maps, unmaps;			/* calls that succeeded */
 	uint64_t repairs;			/* holes that a failing mmap left and that were closed */
 	uint64_t substitutes;			/* pages now */
 	uint64_t substituted, hidden, restored; /* pages, ever: detached; taken away beyond an end; the file's again */
 };
 void fl_window_get_stats(struct fl_window *window, struct fl_window_stats *stats);
+
+/*
+ * fn is told of trouble, for each kind at most once in FL_WINDOW_TELL_NS, on the thread that maps and without the
+ * window's lock. stats: of the moment when it came. Only while nothing is mapped.
+ */
+#define FL_WINDOW_TELL_NS UINT64_C(60000000000)
+typedef void (*fl_window_trouble_fn)(void *arg, enum fl_window_trouble trouble, const struct fl_window_stats *stats);
+void fl_window_set_on_trouble(struct fl_window *window, fl_window_trouble_fn fn, void *arg);
 
 #endif

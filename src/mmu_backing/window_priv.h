@@ -58,12 +58,16 @@ struct fl_window {
 	int maps_fd;		/* /proc/self/maps, opened beforehand: in trouble there may be no descriptor left */
 	struct fl_watch *watch; /* our reference; set before the first mapping; may be NULL */
 	bool hide_ends;		/* as watch */
+	fl_window_trouble_fn on_trouble; /* as watch; may be NULL */
+	void *on_trouble_arg;
 
 	pthread_mutex_t lock; /* guards all below, and the address space at hva */
 	bool broken;
 	void (*on_broken)(void *arg);
 	void *on_broken_arg;
 	struct fl_window_stats stats;
+	bool nearly_full;				      /* and not since at most 7/8 */
+	uint64_t may_tell_from_ns[FL_WINDOW_NO_MAPPINGS + 1]; /* CLOCK_MONOTONIC; by enum fl_window_trouble */
 	struct fl_window_file *files[FL_WINDOW_FILE_BUCKETS];
 	struct fl_range ranges[];
 };
@@ -114,6 +118,17 @@ FL_CHECKED_RESULT int fl_range_change(struct fl_window *window, struct fl_range 
 				      unsigned int end, enum fl_page_kind kind);
 /* Brings one range in step with the file's length. An error leaves the rest of it as it was. */
 FL_CHECKED_RESULT int fl_range_follow(struct fl_window *window, struct fl_range *range, uint64_t file_len);
+
+/* ---- window_trouble.c ---- */
+
+/* What is to be told when the lock has been dropped. */
+struct fl_window_note {
+	enum fl_window_trouble trouble;
+	struct fl_window_stats stats; /* if there is any */
+};
+/* After a map or an unmap that ended with error. */
+struct fl_window_note fl_window_note(struct fl_window *window, int error);
+void fl_window_pass_on(struct fl_window *window, const struct fl_window_note *note); /* without the lock */
 
 /* ---- window_repair.c ---- */
 

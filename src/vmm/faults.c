@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "vmm/vm.h"
 
@@ -93,6 +94,50 @@ int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len)
 	return vm->started ? fl_vm_look(&vm->map, gpa, buf, len) : -EINVAL;
 }
 
+void fl_vm_window_trouble(void *arg, enum fl_window_trouble trouble, const struct fl_window_stats *stats)
+{
+	const struct fl_vm_share *share = arg;
+	struct fl_vm *vm = share->vm;
+	struct fl_window_event event = {
+		.size = sizeof(event),
+		.trouble = trouble,
+		.region = share->config.tag,
+		.ranges = stats->ranges_total,
+		.ranges_mapped = stats->ranges_mapped,
+		.times = trouble == FL_WINDOW_NEARLY_FULL ? stats->nearly_full : stats->no_mappings,
+		.mappings_max = vm->mappings_max,
+	};
+	struct timespec now;
+	char line[512];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	event.time_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+	if (vm->config.opts.window) {
+		vm->config.opts.window(vm->config.opts.arg, &event);
+		return;
+	}
+	fl_window_event_format(&event, line, sizeof(line));
+	fl_log(&vm->log, FL_LOG_WARN, "%s", line);
+}
+
+/* Of plain windows all ranges are mapped, always. */
+static void add_dax_windows(const struct fl_vm *vm, const char *name, struct fl_counters *sum)
+{
+	for (unsigned int i = 0; i < vm->share_count; i++) {
+		const struct fl_vm_share *share = &vm->shares[i];
+		struct fl_window_stats stats;
+
+		if (!share->window || (name && strcmp(share->config.tag, name) != 0))
+			continue;
+		fl_window_get_stats(share->window, &stats);
+		sum->window_ranges += stats.ranges_total;
+		sum->window_ranges_mapped += stats.ranges_mapped;
+		sum->window_ranges_most += stats.ranges_most;
+		sum->window_nearly_full += stats.nearly_full;
+		sum->window_no_mappings += stats.no_mappings;
+	}
+}
+
 int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters *counters)
 {
 	struct fl_counters sum = {0};
@@ -103,6 +148,7 @@ int fl_vm_get_counters(struct fl_vm *vm, const char *region, struct fl_counters 
 	for (unsigned int i = 0; i < vm->config.opts.vcpus; i++)
 		if (!fl_vcpu_add_counters(vm->vcpus[i], region, &sum))
 			return -ENOENT;
+	add_dax_windows(vm, region, &sum);
 	memcpy(counters, &sum, FL_MIN((size_t)size, sizeof(sum)));
 	counters->size = (uint32_t)FL_MIN((size_t)size, sizeof(sum));
 	return 0;

@@ -71,6 +71,7 @@ static int add_share_window(struct fl_vm *vm, struct fl_vm_share *share, uint64_
 	struct fl_window_plan plan = {
 		.name = share->config.tag, .len = share->config.opts.window_len, .policy = share->config.opts.policy};
 	struct fl_extent taken[FL_WINDOWS_MAX];
+	int ret;
 
 	for (unsigned int i = 0; i < vm->window_count; i++)
 		taken[i] = (struct fl_extent){vm->windows[i].config.opts.gpa, vm->windows[i].config.opts.len};
@@ -81,7 +82,24 @@ static int add_share_window(struct fl_vm *vm, struct fl_vm_share *share, uint64_
 			       plan.name, (unsigned long long)(plan.len >> 20), vm->kvm.phys_bits);
 	plan.gpa = share->window_gpa = *next_gpa;
 	*next_gpa += plan.len;
-	return fl_vm_make_window(vm, &plan, &share->window, diag);
+	ret = fl_vm_make_window(vm, &plan, &share->window, diag);
+	if (!ret)
+		fl_window_set_on_trouble(share->window, fl_vm_window_trouble, share);
+	return ret;
+}
+
+/* Nothing is refused: most guests never need what their windows could. */
+static void warn_of_map_budget(struct fl_vm *vm)
+{
+	struct fl_map_budget budget = {.max = vm->mappings_max = fl_map_count_max(),
+				       .in_use = fl_map_count(),
+				       .hides_ends = vm->mode.mode == FL_FAULT_MODE_WATCH};
+	struct fl_diag diag = {0};
+
+	for (unsigned int i = 0; i < vm->share_count; i++)
+		budget.windows += vm->shares[i].config.opts.window_len;
+	if (fl_check_map_budget(&budget, &diag))
+		fl_log(&vm->log, FL_LOG_WARN, "%s", diag.text);
 }
 
 int fl_vm_memory_init(struct fl_vm *vm, struct fl_diag *diag)
@@ -89,6 +107,8 @@ int fl_vm_memory_init(struct fl_vm *vm, struct fl_diag *diag)
 	uint64_t next_gpa = 0;
 	int ret = check_window_cost(vm, diag);
 
+	if (!ret)
+		warn_of_map_budget(vm);
 	if (!ret)
 		ret = add_ram(vm, diag);
 	for (unsigned int i = 0; !ret && i < vm->share_count; i++)

@@ -255,10 +255,11 @@ static void put_window(FILE *out, const struct fl_region *region)
 	fputs("\nWindow ", out);
 	put_quoted(out, region->name);
 	fprintf(out,
-		": %" PRIu64 " of %" PRIu64 " ranges mapped; pages: %" PRIu64 " substituted now (%" PRIu64
-		" ever), %" PRIu64 " hidden and %" PRIu64 " restored ever; %" PRIu64 " repairs\n",
-		stats.ranges_mapped, stats.ranges_total, stats.substitutes, stats.substituted, stats.hidden,
-		stats.restored, stats.repairs);
+		": %" PRIu64 " of %" PRIu64 " ranges mapped (%" PRIu64 " at most); pages: %" PRIu64
+		" substituted now (%" PRIu64 " ever), %" PRIu64 " hidden and %" PRIu64 " restored ever; %" PRIu64
+		" repairs\n",
+		stats.ranges_mapped, stats.ranges_total, stats.ranges_most, stats.substitutes, stats.substituted,
+		stats.hidden, stats.restored, stats.repairs);
 	for (uint64_t offset = 0; lines < STRETCHES_MAX && fl_window_look(region->window, offset, &view);
 	     offset += step) {
 		if (offset && !goes_on(&stretch, &view, offset)) {

@@ -108,6 +108,7 @@ int fl_vm_add_share(struct fl_vm *vm, const struct fl_share_opts *opts, struct f
 		fl_share_config_fini(&share->config);
 		return ret;
 	}
+	share->vm = vm;
 	vm->share_count++;
 	return 0;
 }

@@ -32,12 +32,14 @@
 #include "vmm/config.h"
 #include "vmm/dtb.h"
 #include "vmm/fault_mode.h"
+#include "vmm/map_budget.h"
 #include "vmm/placement.h"
 #include "vmm/serial.h"
 
 struct fl_vm_share {
 	struct fl_share_config config;
 	int root_fd;
+	struct fl_vm *vm;
 	struct fl_window *window; /* NULL: no DAX */
 	uint64_t window_gpa;
 	struct fl_loop *loop;
@@ -75,6 +77,7 @@ struct fl_vm {
 	struct fl_placement place;
 	struct fl_gpa_map map;
 	struct fl_fault_mode_choice mode;
+	uint64_t mappings_max;	/* vm.max_map_count; 0: not known */
 	struct fl_watch *watch; /* NULL: nothing to follow, or it could not be had in strict mode */
 	struct fl_watchdog *watchdog;
 
@@ -143,6 +146,9 @@ FL_CHECKED_RESULT int fl_vm_watchdog_start(struct fl_vm *vm, struct fl_diag *dia
 void fl_vm_watchdog_stop(struct fl_vm *vm); /* before the vCPUs; idempotent */
 void fl_vm_watch_stop(struct fl_vm *vm);    /* after all that maps; idempotent */
 void fl_vm_watch_fini(struct fl_vm *vm);    /* after the windows are gone */
+
+/* faults.c: fl_window_trouble_fn of a struct fl_vm_share */
+void fl_vm_window_trouble(void *share, enum fl_window_trouble trouble, const struct fl_window_stats *stats);
 
 /* faults.c: struct fl_vcpu_ops */
 void fl_vm_fault(void *arg, const struct fl_fault *fault);

@@ -42,7 +42,11 @@ static void an_end_has_all_counters(void **state)
 {
 	struct fl_counters counters = {.faults = (UINT64_C(1) << 53) + 1,
 				       .outcome = {1, 2, 3, 4, 5},
-				       .cause = {10, 11, 12, 13, 14, 15, 16, 17}};
+				       .cause = {10, 11, 12, 13, 14, 15, 16, 17},
+				       .window_ranges = 256,
+				       .window_ranges_most = 244,
+				       .window_nearly_full = 3,
+				       .window_no_mappings = 2};
 	struct fl_cli_end_event event = {.time_ns = 0,
 					 .end = FL_END_NOT_RUN,
 					 .code = 127,
@@ -55,12 +59,35 @@ static void an_end_has_all_counters(void **state)
 		"\"status\":127,\"text\":\"\",\"faults\":\"9007199254740993\",\"outcomes\":{\"retried\":1,"
 		"\"record\":2,\"plain\":3,\"stopped\":4,\"substituted\":5},\"causes\":{\"none\":10,\"truncated\":11,"
 		"\"no-space\":12,\"io-error\":13,\"memory-failure\":14,\"unmapped\":15,\"not-permitted\":16,"
-		"\"unknown\":17},\"lost_events\":6}";
+		"\"unknown\":17},\"windows\":{\"ranges\":256,\"most\":244,\"nearly_full\":3,\"no_mappings\":2},"
+		"\"lost_events\":6}";
 	char line[4096];
 
 	(void)state;
 	assert_int_equal(fl_cli_json_end(&event, line, sizeof(line)), strlen(expected));
 	assert_string_equal(line, expected);
+}
+
+static void a_windows_trouble_is_one_object(void **state)
+{
+	struct fl_window_event event = {.trouble = FL_WINDOW_NEARLY_FULL,
+					.time_ns = UINT64_C(1772366400250000000),
+					.region = "a \"b\"",
+					.ranges = 256,
+					.ranges_mapped = 240,
+					.times = 3,
+					.mappings_max = 65530};
+	static const char expected[] =
+		"{\"event\":\"window\",\"time\":\"2026-03-01T12:00:00.250000000Z\",\"region\":\"a \\\"b\\\"\","
+		"\"trouble\":\"nearly-full\",\"ranges\":256,\"ranges_mapped\":240,\"times\":3,\"mappings_max\":65530}";
+	char line[1024];
+
+	(void)state;
+	assert_int_equal(fl_cli_json_window(&event, line, sizeof(line)), strlen(expected));
+	assert_string_equal(line, expected);
+	event.trouble = FL_WINDOW_NO_MAPPINGS;
+	fl_cli_json_window(&event, line, sizeof(line));
+	assert_non_null(strstr(line, "\"trouble\":\"no-mappings\""));
 }
 
 struct rig {
@@ -289,6 +316,7 @@ static void without_events_nothing_happens(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_start_is_one_object),
 	cmocka_unit_test(an_end_has_all_counters),
+	cmocka_unit_test(a_windows_trouble_is_one_object),
 	cmocka_unit_test(lines_from_many_threads_arrive_whole_and_in_order),
 	cmocka_unit_test(a_reader_that_does_not_read_loses_lines_and_nothing_else),
 	cmocka_unit_test(a_reader_that_goes_away_is_reported_once),

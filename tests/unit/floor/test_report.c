@@ -158,11 +158,40 @@ static void test_names(void **state)
 	assert_string_equal(fl_outcome_name((enum fl_outcome)99), "unknown");
 }
 
+static void test_window_trouble(void **state)
+{
+	struct fl_window_event event = {.trouble = FL_WINDOW_NEARLY_FULL,
+					.region = "da\nta",
+					.ranges = 256,
+					.ranges_mapped = 241,
+					.mappings_max = 65530};
+	char line[512], tiny[8];
+	int len = fl_window_event_format(&event, line, sizeof(line));
+
+	(void)state;
+	assert_int_equal(len, strlen(line));
+	assert_string_equal(
+		line, "the DAX window of share \"da\\012ta\" is nearly used up: 241 of its 256 ranges are mapped; a "
+		      "guest that works on more of its files than that waits for mappings, so give it a larger "
+		      "--dax-window");
+	assert_int_equal(fl_window_event_format(&event, tiny, sizeof(tiny)), len);
+	assert_string_equal(tiny, "the DAX");
+	event.trouble = FL_WINDOW_NO_MAPPINGS;
+	fl_window_event_format(&event, line, sizeof(line));
+	assert_string_equal(
+		line, "a file of share \"da\\012ta\" could not be mapped, since this process has no mappings or no "
+		      "memory left; raise sysctl vm.max_map_count, which is 65530, or give smaller windows "
+		      "(--dax-window)");
+	event.mappings_max = 0;
+	fl_window_event_format(&event, line, sizeof(line));
+	assert_null(strstr(line, "max_map_count"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_truncated),    cmocka_unit_test(test_length_when_mapped),
 	cmocka_unit_test(test_other_causes), cmocka_unit_test(test_nothing_known),
 	cmocka_unit_test(test_hostile_path), cmocka_unit_test(test_small_buffers),
-	cmocka_unit_test(test_names),
+	cmocka_unit_test(test_names),	     cmocka_unit_test(test_window_trouble),
 };
 
 FL_TEST_MAIN(30, tests)

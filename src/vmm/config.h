@@ -9,7 +9,7 @@
 #include "fl_diag.h"
 
 #define FL_VCPUS_MAX   64u
-#define FL_SHARES_MAX  12u
+#define FL_SHARES_MAX  16u
 #define FL_WINDOWS_MAX 8u
 #define FL_RAM_MIN     (UINT64_C(64) << 20)
 #define FL_RAM_MAX     (UINT64_C(2) << 40)

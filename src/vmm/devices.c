@@ -5,8 +5,12 @@
 #include "vmm/layout.h"
 #include "vmm/vm.h"
 
-/* IO-APIC pins for the devices; first those that no ISA device of old has ever used. */
-static const uint32_t device_gsis[FL_VIRTIO_DEVICES_MAX] = {16, 17, 18, 19, 20, 21, 22, 23, 10, 11, 9, 5, 6};
+/*
+ * IO-APIC pins for the devices; first those that no ISA device of old has ever used, then those whose devices are not
+ * in this machine: neither floppy, mouse and disks, nor a second serial port.
+ */
+static const uint32_t device_gsis[FL_VIRTIO_DEVICES_MAX] = {16, 17, 18, 19, 20, 21, 22, 23, 10,
+							    11, 9,  5,	6,  12, 14, 15, 3};
 
 _Static_assert(FL_SHARES_MAX + 1 <= FL_VIRTIO_DEVICES_MAX, "an interrupt for every device");
 

@@ -17,21 +17,18 @@
 #include <sys/wait.h>
 
 #include "faultline/faultline.h"
+#include "tests/kvm/vm_kernel.h"
 
 #define WINDOW_GPA  UINT64_C(0x8000000) /* vm_guest.S */
 #define WINDOW_LEN  (UINT64_C(2) << 20)
 #define RESULTS_GPA UINT64_C(0x2000000) /* vm_guest.S */
 #define FIRST_WORD  UINT64_C(0x0123456789abcdef)
 #define SECOND_WORD UINT64_C(0x1111222233334444)
-#define WRITTEN	    UINT64_C(0x55aa)	/* vm_guest.S */
-#define CODE_GPA    UINT64_C(0x1000000) /* pref_address of write_kernel() */
-#define IMAGE_LEN   8192
+#define WRITTEN	    UINT64_C(0x55aa) /* vm_guest.S */
 #define PAGE	    4096
 
-extern const uint8_t vm_guest_start[], vm_guest_end[];
-
 struct rig {
-	char kernel[64];
+	char kernel[VM_KERNEL_PATH_LEN];
 	int file; /* a memfd of two pages */
 	struct fl_vm *vm;
 	enum fl_fault_mode mode;
@@ -41,32 +38,6 @@ struct rig {
 	unsigned int faults;
 	enum fl_outcome last_outcome;
 };
-
-/* boot.rst, "The Real-Mode Kernel Header": what a 64-bit loader looks at. */
-static void write_kernel(struct rig *rig)
-{
-	uint8_t image[IMAGE_LEN] = {0};
-	size_t len = (size_t)(vm_guest_end - vm_guest_start);
-
-	image[0x1f1] = 3; /* setup_sects */
-	image[0x1fe] = 0x55;
-	image[0x1ff] = 0xaa;
-	image[0x200] = 0xeb;
-	image[0x201] = 0x6a;
-	memcpy(image + 0x202, "HdrS\x0f\x02", 6);
-	memcpy(image + 0x22c, "\xff\xff\xff\x7f", 4); /* initrd_addr_max */
-	image[0x236] = 1;			      /* XLF_KERNEL_64 */
-	memcpy(image + 0x238, "\xff\x07\x00\x00", 4); /* cmdline_size */
-	memcpy(image + 0x258, "\x00\x00\x00\x01", 4); /* pref_address 16 MiB */
-	memcpy(image + 0x260, "\x00\x00\x20\x00", 4); /* init_size */
-	memcpy(image + 4 * 512 + 0x200, vm_guest_start, len);
-	strcpy(rig->kernel, "/tmp/fl-vm-kernel.XXXXXX");
-	int fd = mkstemp(rig->kernel);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, image, sizeof(image)), sizeof(image));
-	close(fd);
-}
 
 static enum fl_action decide(void *arg, const struct fl_fault *fault)
 {
@@ -301,7 +272,7 @@ static void bad_memory_can_be_looked_at(void **state)
 		skip();
 	}
 	assert_int_equal(run(rig, PAGE, (struct fl_policy){{FL_ACTION_STOP}}).end, FL_END_FAULT);
-	poison(CODE_GPA);
+	poison(VM_CODE_GPA);
 	poison(RESULTS_GPA);
 	assert_int_equal(fl_vm_read_memory(rig->vm, RESULTS_GPA, &word, sizeof(word)), -EFAULT);
 	assert_int_equal(fl_vm_read_memory(rig->vm, RESULTS_GPA - 4, &word, sizeof(word)), -EFAULT);
@@ -527,7 +498,7 @@ static int set_up(void **state, enum fl_fault_mode mode)
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	rig->mode = mode;
-	write_kernel(rig);
+	vm_kernel_write(rig->kernel, vm_guest_start, vm_guest_end);
 	rig->file = memfd_create("guest-window", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(rig->file, 2 * PAGE), 0);
 	assert_int_equal(pwrite(rig->file, &(uint64_t){FIRST_WORD}, 8, 0), 8);

@@ -132,6 +132,27 @@ static void where_there_is_no_place_nothing_changes(void **state)
 	assert_int_equal(fl_find_place(&p, G(61), NULL, 0, &gpa), -ENOSPC);
 }
 
+/* One after the other, as they are placed for shares. */
+static void as_many_large_windows_as_there_are_addresses_for(void **state)
+{
+	struct fl_placement p;
+	uint64_t gpa = 0;
+
+	(void)state;
+	fl_place_ram(&p, G(1), 40); /* 1 TiB */
+	for (unsigned int i = 0; i < 15; i++) {
+		assert_int_equal(fl_find_place(&p, G(64), NULL, 0, &gpa), 0);
+		assert_int_equal(gpa, G(4) + i * G(64));
+		gpa += G(64);
+	}
+	assert_int_equal(fl_find_place(&p, G(64), NULL, 0, &gpa), -ENOSPC);
+	/* what is left: 1 TiB - 4 GiB - 15 * 64 GiB */
+	assert_int_equal(fl_find_place(&p, G(60), NULL, 0, &gpa), 0);
+	fl_place_ram(&p, G(1), 41);
+	gpa = G(4) + 15 * G(64);
+	assert_int_equal(fl_find_place(&p, G(64), NULL, 0, &gpa), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(memory_leaves_a_gap_below_4_gib),
 	cmocka_unit_test(a_given_place_must_be_free),
@@ -139,5 +160,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(memory_ends_below_the_last_address),
 	cmocka_unit_test(a_found_place_goes_around_the_given_ones),
 	cmocka_unit_test(where_there_is_no_place_nothing_changes),
+	cmocka_unit_test(as_many_large_windows_as_there_are_addresses_for),
 };
 FL_TEST_MAIN(10, tests)

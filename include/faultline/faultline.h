@@ -224,6 +224,11 @@ struct fl_vm_opts {
 			  .log_level = FL_LOG_WARN }
 
 #define FL_SHARE_WRITABLE 1u /* without it the guest cannot change anything below the directory */
+/*
+ * When a part of a file is mapped into the window, its pages are read at once, 2 MiB at most, and not when the guest
+ * touches them; and the host's file system is asked for pages of 2 MiB.
+ */
+#define FL_SHARE_PREFAULT 2u
 
 struct fl_share_opts {
 	uint32_t size;

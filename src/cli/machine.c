@@ -19,7 +19,7 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 
 		if (i > 0)
 			snprintf(tag, sizeof(tag), "share%zu", i);
-		opts.flags = share->writable ? FL_SHARE_WRITABLE : 0;
+		opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (options->prefault ? FL_SHARE_PREFAULT : 0);
 		opts.tag = tag;
 		opts.dir = share->dir;
 		opts.mount = share->mount;

@@ -26,6 +26,9 @@ static const struct option_row option_rows[] = {
 	{FL_CLI_OPTION_DAX_WINDOW, "dax-window", "SIZE",
 	 "how much of a share's files is mapped into the guest at a time (512M);\n"
 	 "0: nothing, files are read and written instead"},
+	{FL_CLI_OPTION_PREFAULT, "prefault", NULL,
+	 "reads what is mapped at once and not when the guest touches it, if possible in\n"
+	 "pages of 2 MiB: for guests that read most of their files"},
 	{FL_CLI_OPTION_ATTR_TIMEOUT, "attr-timeout", "MS",
 	 "how long the guest may believe the names and attributes of shared files, in\n"
 	 "milliseconds (1000); 0: it asks every time"},

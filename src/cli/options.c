@@ -197,6 +197,9 @@ static int take_option(struct fl_cli_options *options, int value, const char *te
 		return add_share(options, "--rwdir", text, true, diag);
 	case FL_CLI_OPTION_DAX_WINDOW:
 		return set_window(options, text, diag);
+	case FL_CLI_OPTION_PREFAULT:
+		options->prefault = true;
+		return 0;
 	case FL_CLI_OPTION_ATTR_TIMEOUT:
 		return fl_cli_parse_number("--attr-timeout", text, 0, ATTR_MS_MAX, &options->attr_timeout_ms, diag);
 	case FL_CLI_OPTION_FAULT_MODE:

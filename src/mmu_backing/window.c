@@ -86,6 +86,11 @@ void fl_window_set_watch(struct fl_window *window, struct fl_watch *watch, bool 
 	window->hide_ends = hide_ends;
 }
 
+void fl_window_set_prefault(struct fl_window *window, bool prefault)
+{
+	window->prefault = prefault;
+}
+
 uint8_t *fl_window_hva(const struct fl_window *window)
 {
 	return window->hva;
@@ -131,18 +136,18 @@ struct mapping {
 	enum fl_range_state state;
 	struct fl_backing *backing;
 	uint64_t file_offset;
+	uint64_t file_len; /* found when it was mapped */
 };
 
 /*
  * In this order: can it be mapped, follow the file, map it, look at its length. A file that shrinks in between is
  * either seen to be short or heard of.
  */
-static int map_locked(struct fl_window *window, struct fl_window_file *file, const struct mapping *mapping)
+static int map_locked(struct fl_window *window, struct fl_window_file *file, struct mapping *mapping)
 {
 	struct fl_range *ranges = &window->ranges[mapping->span.first / FL_RANGE_PAGES];
 	size_t count = mapping->span.count / FL_RANGE_PAGES;
 	int prot = fl_range_prot(mapping->state);
-	uint64_t file_len;
 	int error = fl_window_file_try(window, file, mapping->backing, fl_span_len(mapping->span), mapping->file_offset,
 				       mapping->state);
 
@@ -156,24 +161,24 @@ static int map_locked(struct fl_window *window, struct fl_window_file *file, con
 		fl_window_recover(window, mapping->span);
 		return window->broken ? -ENOTRECOVERABLE : error;
 	}
-	file_len = file_len_of(mapping->backing);
+	mapping->file_len = file_len_of(mapping->backing);
 	for (size_t i = 0; i < count; i++)
 		fl_range_set(window, &ranges[i],
 			     (struct fl_range){
 				     .state = mapping->state,
 				     .backing = fl_backing_ref(mapping->backing),
 				     .file_offset = mapping->file_offset + i * FL_RANGE_LEN,
-				     .mapped_file_len = file_len,
+				     .mapped_file_len = mapping->file_len,
 				     .file = file,
 			     });
-	error = fl_window_file_follow(window, file, file_len, ranges, count);
+	error = fl_window_file_follow(window, file, mapping->file_len, ranges, count);
 	/* A tail that cannot be hidden must not be shown. */
 	if (error && !window->broken)
 		(void)!unmap_locked(window, mapping->span);
 	return window->broken ? -ENOTRECOVERABLE : error;
 }
 
-static int map_file(struct fl_window *window, const struct mapping *mapping)
+static int map_file(struct fl_window *window, struct mapping *mapping)
 {
 	const struct fl_backing *backing = mapping->backing;
 	struct fl_window_file *file;
@@ -196,7 +201,7 @@ static int map_file(struct fl_window *window, const struct mapping *mapping)
 	return error;
 }
 
-static int map_and_note(struct fl_window *window, const struct mapping *mapping, struct fl_window_note *note)
+static int map_and_note(struct fl_window *window, struct mapping *mapping, struct fl_window_note *note)
 {
 	int error;
 
@@ -204,6 +209,19 @@ static int map_and_note(struct fl_window *window, const struct mapping *mapping,
 	error = map_file(window, mapping);
 	*note = fl_window_note(window, error);
 	return error;
+}
+
+/*
+ * Without the lock, since pages may have to come from a disk. What is there by now may be something else, which does
+ * not mind.
+ */
+static void prefault(const struct fl_window *window, const struct mapping *mapping)
+{
+	uint64_t in_file = mapping->file_len > mapping->file_offset ? mapping->file_len - mapping->file_offset : 0;
+	uint64_t len = FL_MIN(FL_MIN(in_file, fl_span_len(mapping->span)), FL_WINDOW_PREFAULT_LEN);
+
+	if (len)
+		fl_vma_populate(fl_span_hva(window, mapping->span), fl_align_up(len, FL_PAGE_LEN));
 }
 
 int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struct fl_backing *backing,
@@ -221,6 +239,8 @@ int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struc
 		return -EACCES;
 	error = map_and_note(window, &mapping, &note);
 	fl_window_pass_on(window, &note);
+	if (!error && window->prefault)
+		prefault(window, &mapping);
 	return error;
 }
 

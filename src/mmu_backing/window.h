@@ -73,6 +73,15 @@ FL_CHECKED_RESULT int fl_window_map(struct fl_window *window, uint64_t offset, u
 FL_CHECKED_RESULT int fl_window_unmap(struct fl_window *window, uint64_t offset, uint64_t len);
 void fl_window_unmap_all(struct fl_window *window); /* what is broken stays so */
 
+/*
+ * From now on fl_window_map() reads the pages of the file that it has mapped, FL_WINDOW_PREFAULT_LEN at most (so a
+ * guest cannot make it long), before it returns, but without the lock; what cannot be read is left to the guest's own
+ * faults. Nothing is written, and no holes are filled, but on tmpfs, where reading a mapped hole takes memory for it.
+ * Only while nothing is mapped.
+ */
+#define FL_WINDOW_PREFAULT_LEN FL_RANGE_LEN
+void fl_window_set_prefault(struct fl_window *window, bool prefault);
+
 /* What was found wrong with a page, as far as it can have changed before a substitute is put there. */
 struct fl_window_loss {
 	struct fl_backing *backing; /* of the caller's fl_window_view; NULL: whatever is mapped there */

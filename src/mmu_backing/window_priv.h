@@ -58,6 +58,7 @@ struct fl_window {
 	int maps_fd;		/* /proc/self/maps, opened beforehand: in trouble there may be no descriptor left */
 	struct fl_watch *watch; /* our reference; set before the first mapping; may be NULL */
 	bool hide_ends;		/* as watch */
+	bool prefault;		/* as watch */
 	fl_window_trouble_fn on_trouble; /* as watch; may be NULL */
 	void *on_trouble_arg;
 

@@ -114,6 +114,13 @@ int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, const struct fl_backin
 	return error;
 }
 
+void fl_vma_populate(uint8_t *hva, uint64_t len)
+{
+	/* what tmpfs with huge=advise waits for; others say EINVAL or do not mind */
+	madvise(hva, len, MADV_HUGEPAGE);
+	madvise(hva, len, MADV_POPULATE_READ);
+}
+
 int fl_vma_put_zero(uint8_t *hva, const struct fl_vma_zero *zero)
 {
 	return put(hva, FL_PAGE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, zero->fd, 0);

@@ -42,6 +42,11 @@ bool fl_vma_file_is_steady(const struct fl_backing *backing);
 /* Replace what is at hva in one step. On failure the old may stand, or there is a hole. */
 FL_CHECKED_RESULT int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, const struct fl_backing *backing,
 				      uint64_t file_offset);
+/*
+ * Maps pages of a file, as loads would, in pages of 2 MiB if its file system has or makes such. Its own pages are
+ * populated as far as that can be done: nobody needs to know how far that is.
+ */
+void fl_vma_populate(uint8_t *hva, uint64_t len);
 FL_CHECKED_RESULT int fl_vma_put_none(uint8_t *hva, uint64_t len, const struct fl_vma_none *none);
 FL_CHECKED_RESULT int fl_vma_put_zero(uint8_t *hva, const struct fl_vma_zero *zero); /* one page, writable */
 /* none where nothing is; -EEXIST if anything is there. */

@@ -83,9 +83,11 @@ static int add_share_window(struct fl_vm *vm, struct fl_vm_share *share, uint64_
 	plan.gpa = share->window_gpa = *next_gpa;
 	*next_gpa += plan.len;
 	ret = fl_vm_make_window(vm, &plan, &share->window, diag);
-	if (!ret)
-		fl_window_set_on_trouble(share->window, fl_vm_window_trouble, share);
-	return ret;
+	if (ret)
+		return ret;
+	fl_window_set_on_trouble(share->window, fl_vm_window_trouble, share);
+	fl_window_set_prefault(share->window, share->config.opts.flags & FL_SHARE_PREFAULT);
+	return 0;
 }
 
 /* Nothing is refused: most guests never need what their windows could. */

@@ -90,7 +90,7 @@ static void every_option_reaches_its_place(void **state)
 	(void)state;
 	PARSE(&line, "run", "-k", "/k", "-m", "2G", "-c4", "-p", "quiet debug", "--dax-window=64M", "--on-fault",
 	      "stop", "--env", "A=1", "--env=B=x=y", "--cwd", "/tmp", "--unpatched", "--timeout", "90", "-vv",
-	      "--attr-timeout", "250", "--", "true");
+	      "--attr-timeout", "250", "--prefault", "--", "true");
 	assert_int_equal(line.ret, 0);
 	assert_string_equal(line.options.kernel, "/k");
 	assert_int_equal(line.options.ram_len, 2147483648);
@@ -106,6 +106,7 @@ static void every_option_reaches_its_place(void **state)
 	assert_true(line.options.unpatched);
 	assert_int_equal(line.options.timeout_s, 90);
 	assert_int_equal(line.options.attr_timeout_ms, 250);
+	assert_true(line.options.prefault);
 	assert_int_equal(line.options.verbosity, 2);
 	forget(&line);
 }
@@ -452,7 +453,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 22);
+	assert_int_equal(seen, 23);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -157,6 +157,18 @@ static void test_share_options(void **state)
 	expect_share(opts, -EINVAL, "64 GiB");
 	opts.window_len = 0;
 	expect_share(opts, 0, NULL);
+	for (uint64_t len = UINT64_C(64) << 20; len <= UINT64_C(64) << 30; len *= 2) {
+		opts.window_len = len;
+		expect_share(opts, 0, NULL);
+		opts.window_len = len + FL_PAGE_LEN;
+		expect_share(opts, -EINVAL, "2 MiB");
+	}
+	opts = good_share();
+	opts.flags = FL_SHARE_WRITABLE | FL_SHARE_PREFAULT;
+	expect_share(opts, 0, NULL);
+	opts.flags = 1u << 31;
+	expect_share(opts, -EINVAL, "flags");
+	opts = good_share();
 	opts.policy.action[1] = (enum fl_action)9;
 	expect_share(opts, -EINVAL, "policy");
 	opts = good_share();

@@ -2,11 +2,31 @@
 #include "cli/machine.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/diag.h"
 #include "cli/kernel.h"
 #include "cli/window.h"
+
+#define TAG_ROOM 36
+
+static void make_tag(char tag[TAG_ROOM], size_t index)
+{
+	snprintf(tag, TAG_ROOM, index ? "share%zu" : "root", index);
+}
+
+const char *fl_cli_mount_of(const struct fl_cli_options *options, const char *tag)
+{
+	char known[TAG_ROOM];
+
+	for (size_t i = 0; i < options->share_count; i++) {
+		make_tag(known, i);
+		if (strcmp(known, tag) == 0)
+			return options->shares[i].mount;
+	}
+	return tag;
+}
 
 static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, struct fl_diag *diag)
 {
@@ -15,10 +35,9 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 	for (size_t i = 0; ret == 0 && i < options->share_count; i++) {
 		const struct fl_cli_share *share = &options->shares[i];
 		struct fl_share_opts opts = FL_SHARE_OPTS_INIT;
-		char tag[36] = "root";
+		char tag[TAG_ROOM];
 
-		if (i > 0)
-			snprintf(tag, sizeof(tag), "share%zu", i);
+		make_tag(tag, i);
 		opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (options->prefault ? FL_SHARE_PREFAULT : 0);
 		opts.tag = tag;
 		opts.dir = share->dir;

@@ -11,4 +11,7 @@
 FL_CHECKED int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *output, struct fl_vm **vm,
 			      struct fl_diag *diag);
 
+/* Where the share with that tag is mounted in the guest; the tag itself if there is none. */
+const char *fl_cli_mount_of(const struct fl_cli_options *options, const char *tag);
+
 #endif

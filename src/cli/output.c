@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include "cli/json.h"
+#include "cli/machine.h"
 
 #define FAULT_LINE_LEN	   4608	 /* a path and the numbers around it */
 #define FAULT_EVENT_LEN	   25600 /* a path of which each byte is escaped, and the numbers */
-#define WINDOW_TEXT_LEN	   1024	 /* a tag and some numbers, as a sentence or as an event */
+#define WINDOW_TEXT_LEN	   4608	 /* a path in the guest, or a tag, and some numbers */
 #define CONSOLE_TAIL_LINES 12
 
 void fl_cli_output_init(struct fl_cli_output *output, FILE *out, bool show_console)
@@ -117,12 +118,15 @@ void fl_cli_on_fault(void *arg, const struct fl_fault *fault)
 void fl_cli_on_window(void *arg, const struct fl_window_event *event)
 {
 	struct fl_cli_output *output = arg;
+	struct fl_window_event for_people = *event;
 	char text[WINDOW_TEXT_LEN];
 	int len = fl_cli_json_window(event, text, sizeof(text));
 
 	if (len > 0 && (size_t)len < sizeof(text))
 		fl_cli_events_put(&output->events, text, (size_t)len, false);
-	fl_window_event_format(event, text, sizeof(text));
+	if (output->options)
+		for_people.region = fl_cli_mount_of(output->options, event->region);
+	fl_window_event_format(&for_people, text, sizeof(text));
 	fprintf(output->out, "faultline: warning: %s\n", text);
 	fflush(output->out);
 }

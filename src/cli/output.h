@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cli/events.h"
+#include "cli/options.h"
 
 #define FL_CLI_CONSOLE_TAIL_LEN 2048
 
@@ -16,6 +17,7 @@
 
 struct fl_cli_output {
 	FILE *out;
+	const struct fl_cli_options *options; /* what the tags of shares stand for; NULL: for themselves */
 	bool show_console; /* else the end of it is kept, for a guest that dies */
 	struct fl_cli_events events;
 	pthread_mutex_t lock; /* guards the rest: vCPU threads write, the main thread reads */

@@ -271,6 +271,7 @@ int fl_cli_run(const struct fl_cli_options *options)
 	int status;
 
 	fl_cli_output_init(&run.output, stderr, options->verbosity > 0);
+	run.output.options = options;
 	take_signals(&run);
 	run.deadline_ms = options->timeout_s ? now_ms() + (int64_t)options->timeout_s * 1000 : 0;
 	if (start(&run, &diag) < 0) {

@@ -13,9 +13,9 @@
  * A fork must not duplicate a window, nor a core dump read it. Both flags live in the mapping and go with it, so every
  * new one is told that needs it. Failing costs no safety, hence no error.
  *
- * A mapping of a file that has a name needs neither, and each is a quarter of what the mapping itself costs: a fork
- * copies none of its page tables (mm/memory.c vma_needs_copy), and the child has the file open anyway; core dumps pass
- * it over unless somebody asks for such mappings (fs/coredump.c vma_dump_size, bit 3 of core(5)'s filter).
+ * A mapping of a file that has a name needs neither, and is spared two system calls: a fork copies none of its page
+ * tables (mm/memory.c vma_needs_copy), and the child has the file open anyway; core dumps pass it over unless somebody
+ * asks for such mappings (fs/coredump.c vma_dump_size, bit 3 of core(5)'s filter).
  */
 static void advise(uint8_t *hva, uint64_t len)
 {

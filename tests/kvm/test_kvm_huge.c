@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 
+#include "mmu_backing/fault_site.h"
 #include "tests/kvm/load.h"
 #include "vcpu/kvm_stats.h"
 
@@ -65,6 +66,16 @@ struct seen {
 	uint64_t pages_2m; /* that KVM maps, more than before */
 };
 
+/* Takes over the file, in place of the VM's own. */
+static void map_file(struct mini_vm *vm, int file)
+{
+	struct fl_backing *backing = NULL;
+
+	assert_int_equal(fl_backing_new(file, true, &backing), 0);
+	assert_int_equal(fl_window_map(vm->window, 0, LEN, backing, 0, true), 0);
+	fl_backing_unref(backing);
+}
+
 /* The guest reads a word of each page of the window's first range, which maps the file. */
 static struct seen read_all(int file, bool prefault)
 {
@@ -77,7 +88,6 @@ static struct seen read_all(int file, bool prefault)
 				   .r8 = 1,
 				   .rdi = LOAD_SAMPLES};
 	const uint64_t places[PLACES] = {MINI_WINDOW_GVA, MINI_WINDOW_GVA, MINI_WINDOW_GVA, MINI_WINDOW_GVA};
-	struct fl_backing *backing = NULL;
 	struct fl_kvm_stats stats;
 	struct seen seen = {0};
 	uint64_t before = 0;
@@ -85,9 +95,7 @@ static struct seen read_all(int file, bool prefault)
 
 	fl_window_unmap_all(vm->window);
 	fl_window_set_prefault(vm->window, prefault);
-	assert_int_equal(fl_backing_new(file, true, &backing), 0);
-	assert_int_equal(fl_window_map(vm->window, 0, LEN, backing, 0, true), 0);
-	fl_backing_unref(backing);
+	map_file(vm, file);
 	load_init(&load, vm, load_skip);
 	memcpy(vm->ram.hva + TABLE, places, sizeof(places));
 	assert_int_equal(fl_kvm_stats_open(&stats, fl_vcpu_fd(vm->vcpus[0])), 0);
@@ -194,10 +202,40 @@ static void hugetlbfs_gives_its_pages(void **state)
 	assert_huge(file, false, &small);
 }
 
+/*
+ * No mapping can end inside a page of hugetlbfs: a substitute is refused with the window as it was, and a page that is
+ * gone is gone as a whole.
+ */
+static void a_piece_of_a_huge_page_is_not_substituted(void **state)
+{
+	const struct fl_window_loss loss = {0};
+	int file = file_on_hugetlbfs();
+	struct fl_finding finding;
+	struct fl_probe probe;
+	struct mini_vm *vm;
+
+	(void)state;
+	if (file < 0)
+		SKIP("the host's pool of huge pages is empty (vm.nr_hugepages)");
+	vm = mini_new(1, reflect);
+	map_file(vm, file);
+	assert_int_equal(fl_window_substitute(vm->window, 3 * FL_PAGE_LEN, &loss), -EINVAL);
+	assert_false(fl_window_is_broken(vm->window));
+	fl_window_hva(vm->window)[3 * FL_PAGE_LEN] = 0x77; /* or this would not be there */
+	assert_int_equal(ftruncate(file, 0), 0);
+	fl_probe_page(&vm->map, MINI_WINDOW_GPA + FL_PAGE_LEN, false, &probe);
+	finding = fl_classify(&probe, MINI_WINDOW_GPA + FL_PAGE_LEN, FL_ACCESS_READ);
+	fl_probe_put(&probe);
+	assert_int_equal(finding.cause, FL_CAUSE_TRUNCATED);
+	assert_int_equal(fl_window_unmap(vm->window, 0, LEN), 0);
+	mini_free(vm);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_page_of_2_mib_is_one_for_the_guest),
 	cmocka_unit_test(prefault_asks_for_huge_pages),
 	cmocka_unit_test(hugetlbfs_gives_its_pages),
+	cmocka_unit_test(a_piece_of_a_huge_page_is_not_substituted),
 };
 
 FL_TEST_MAIN(60, tests)

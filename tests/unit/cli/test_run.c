@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/machine.h"
 #include "cli/output.h"
 #include "cli/run.h"
 
@@ -200,6 +201,30 @@ static void a_flood_of_faults_is_cut_and_counted(void **state)
 	free(text);
 }
 
+/* The tags are the launcher's own: a person knows where a share is mounted. */
+static void a_window_in_trouble_is_named_by_its_mount(void **state)
+{
+	char root[] = "/", data[] = "/srv/data";
+	struct fl_cli_share shares[] = {{.mount = root}, {.mount = data}};
+	const struct fl_cli_options options = {.shares = shares, .share_count = 2};
+	const struct fl_window_event event = {.trouble = FL_WINDOW_NEARLY_FULL, .region = "share1", .ranges = 32};
+	struct fl_cli_output output;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	fl_cli_output_init(&output, out, false);
+	output.options = &options;
+	fl_cli_on_window(&output, &event);
+	fclose(out);
+	assert_non_null(strstr(text, "faultline: warning: the DAX window of share \"/srv/data\" is nearly used up"));
+	free(text);
+	fl_cli_output_fini(&output);
+	assert_string_equal(fl_cli_mount_of(&options, "root"), "/");
+	assert_string_equal(fl_cli_mount_of(&options, "share2"), "share2");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_commands_status_is_the_launchers),
 	cmocka_unit_test(a_command_that_cannot_run_is_told_as_a_shell_does),
@@ -210,5 +235,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(one_huge_write_keeps_its_end),
 	cmocka_unit_test(lines_come_in_a_burst_and_then_at_a_rate),
 	cmocka_unit_test(a_flood_of_faults_is_cut_and_counted),
+	cmocka_unit_test(a_window_in_trouble_is_named_by_its_mount),
 };
 FL_TEST_MAIN(10, tests)

@@ -30,6 +30,7 @@
 #define GOAL_READ   1.3 /* times pread() */
 #define GOAL_MAP    1.5 /* times mmap() */
 #define COUNT_LEAST 64u
+#define PREFAULTS   100u /* in a round: each takes long */
 
 enum server { OURS, ALONE, POOLED, SERVERS };
 enum { DEPTHS = 2 };
@@ -42,6 +43,7 @@ struct cellar {
 	double cpu_ns[SERVERS][PAIRED_ROUNDS_MAX];
 	double bare_ns[PAIRED_ROUNDS_MAX];
 	double window_ns[PAIRED_ROUNDS_MAX];
+	double prefault_ns[PAIRED_ROUNDS_MAX];
 };
 
 struct run {
@@ -103,13 +105,6 @@ static bool window_map(struct run *run)
 	return fl_window_map(run->servers[OURS].window, place, FL_RANGE_LEN, run->data, offset, true) == 0;
 }
 
-static bool (*bare_of(const struct fs_op *op))(struct run *run)
-{
-	if (op->needs_window)
-		return bare_map;
-	return strcmp(op->name, "read 4 KiB") == 0 ? bare_read : NULL;
-}
-
 static bool measure_loop(struct run *run, bool (*turn)(struct run *run), uint64_t count, double *ns)
 {
 	uint64_t began = cpu_now_ns();
@@ -121,10 +116,33 @@ static bool measure_loop(struct run *run, bool (*turn)(struct run *run), uint64_
 	return true;
 }
 
+/* The same with all 512 pages read at once, from the host's page cache. */
+static bool measure_prefault(struct run *run, double *ns)
+{
+	struct fl_window *window = run->servers[OURS].window;
+	bool good;
+
+	fl_window_set_prefault(window, true);
+	good = measure_loop(run, window_map, PREFAULTS, ns);
+	fl_window_set_prefault(window, false);
+	/* or the next ones would have their pages to give back */
+	fl_window_unmap_all(window);
+	return good;
+}
+
+static bool (*bare_of(const struct fs_op *op))(struct run *run)
+{
+	if (op->needs_window)
+		return bare_map;
+	return strcmp(op->name, "read 4 KiB") == 0 ? bare_read : NULL;
+}
+
 static bool measure_bare(struct run *run, const struct fs_op *op, struct cellar *cellar, size_t round)
 {
-	return measure_loop(run, bare_of(op), cellar->count, &cellar->bare_ns[round]) &&
-	       measure_loop(run, op->needs_window ? window_map : NULL, cellar->count, &cellar->window_ns[round]);
+	if (!measure_loop(run, bare_of(op), cellar->count, &cellar->bare_ns[round]))
+		return false;
+	return !op->needs_window || (measure_loop(run, window_map, cellar->count, &cellar->window_ns[round]) &&
+				     measure_prefault(run, &cellar->prefault_ns[round]));
 }
 
 /* ---- rounds ---- */
@@ -233,15 +251,15 @@ static void speed_table(const struct run *run)
 			speed_row(run, op, depth);
 }
 
-static void bare_row(const struct run *run, const char *name, const struct cellar *cellar, size_t op,
-		     unsigned int depth, const double *ns)
+/* goal: 0 for none */
+static void bare_row(const struct run *run, const char *name, const struct cellar *cellar, const char *bare,
+		     unsigned int depth, const double *ns, double goal)
 {
-	double goal = fs_ops[op].needs_window ? GOAL_MAP : GOAL_READ;
 	struct interval ratio = ratio_of(ns, cellar->bare_ns, run->rounds);
 
-	row(name, depth ? cell("%u", depth) : "", cell("%.2f", median_in(run, ns) / 1000),
-	    fs_ops[op].needs_window ? "mmap()" : "pread()", cell("%.2f", median_in(run, cellar->bare_ns) / 1000),
-	    interval_cell(&ratio), cell("%.1f", goal), goal_cell(ratio.high <= goal, ratio.low > goal), NULL);
+	row(name, depth ? cell("%u", depth) : "", cell("%.2f", median_in(run, ns) / 1000), bare,
+	    cell("%.2f", median_in(run, cellar->bare_ns) / 1000), interval_cell(&ratio),
+	    goal > 0 ? cell("%.1f", goal) : "", goal > 0 ? goal_cell(ratio.high <= goal, ratio.low > goal) : "", NULL);
 }
 
 static void bare_table(const struct run *run)
@@ -249,13 +267,16 @@ static void bare_table(const struct run *run)
 	printf("\n");
 	heading("request", "in flight", "CPU time, us", "a loop of", "its CPU time, us", "ratio", "goal", "met", NULL);
 	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1)) {
-		for (unsigned int depth = 0; depth < DEPTHS && bare_of(&fs_ops[op]); depth++) {
-			const struct cellar *cellar = &run->cells[op][depth];
+		const struct cellar *cells = run->cells[op], *last = &cells[DEPTHS - 1];
+		const char *bare = fs_ops[op].needs_window ? "mmap()" : "pread()";
 
-			bare_row(run, fs_ops[op].name, cellar, op, depths[depth], cellar->cpu_ns[OURS]);
-			if (fs_ops[op].needs_window && depth == DEPTHS - 1)
-				bare_row(run, "its window alone", cellar, op, 0, cellar->window_ns);
-		}
+		for (unsigned int depth = 0; depth < DEPTHS && bare_of(&fs_ops[op]); depth++)
+			bare_row(run, fs_ops[op].name, &cells[depth], bare, depths[depth], cells[depth].cpu_ns[OURS],
+				 fs_ops[op].needs_window ? GOAL_MAP : GOAL_READ);
+		if (!fs_ops[op].needs_window)
+			continue;
+		bare_row(run, "its window alone", last, bare, 0, last->window_ns, GOAL_MAP);
+		bare_row(run, "the same with prefault", last, bare, 0, last->prefault_ns, 0);
 	}
 }
 

@@ -51,17 +51,25 @@ int fl_window_new(uint64_t len, struct fl_window **window, struct fl_diag *diag)
 	return 0;
 }
 
+/* The end of the run of ranges from first on whose address space is known to be ours, in one piece. */
+static size_t end_of_ours(const struct fl_window *window, size_t first)
+{
+	while (first < window->stats.ranges_total && window->ranges[first].state != FL_RANGE_BROKEN)
+		first++;
+	return first;
+}
+
+/* Address space is let go only where it is known to be ours, and then it is ours no longer. */
 static void release_ranges(struct fl_window *window)
 {
 	FL_LOCKED(&window->lock);
-	for (size_t i = 0; i < window->stats.ranges_total; i++) {
-		struct fl_range *range = &window->ranges[i];
-
-		/* Address space is let go only where it is known to be ours, and then it is ours no longer. */
-		if (range->state != FL_RANGE_BROKEN)
-			munmap(window->hva + i * FL_RANGE_LEN, FL_RANGE_LEN);
-		fl_range_set(window, range, (struct fl_range){.state = FL_RANGE_BROKEN});
+	for (size_t i = 0, end; i < window->stats.ranges_total; i = end + 1) {
+		end = end_of_ours(window, i);
+		if (end > i)
+			munmap(window->hva + i * FL_RANGE_LEN, (end - i) * FL_RANGE_LEN);
 	}
+	for (size_t i = 0; i < window->stats.ranges_total; i++)
+		fl_range_set(window, &window->ranges[i], (struct fl_range){.state = FL_RANGE_BROKEN});
 }
 
 void fl_window_free(struct fl_window *window)

@@ -5,9 +5,6 @@
 
 #include "virtiofs/inode_table.h"
 
-/* How many at the head of the list are looked at for one that nobody uses. */
-#define FL_INODE_CLOSE_TRIES 8
-
 /* -EOPNOTSUPP: the file system has no handles. */
 static int make_handle(int fd, struct file_handle **handle)
 {
@@ -63,14 +60,16 @@ void fl_inode_release_fd(struct fl_inode_table *table, struct fl_inode *inode)
 	fl_close(&inode->fd);
 }
 
-/* Closes one that nobody uses. What turns out to have no handle stays open for good. */
+/*
+ * Closes one that nobody uses. What turns out to have no handle stays open for good. All are looked at, since the
+ * first may all be mapped; those are put at the end of the list, so that this happens once for each time that so many
+ * others were closed.
+ */
 static bool close_one(struct fl_inode_table *table)
 {
-	struct fl_inode *next;
-	struct fl_inode *inode = TAILQ_FIRST(&table->lru);
+	struct fl_inode *inode;
 
-	for (int i = 0; inode && i < FL_INODE_CLOSE_TRIES; i++, inode = next) {
-		next = TAILQ_NEXT(inode, lru_link);
+	for (uint32_t tries = table->open_count; tries && (inode = TAILQ_FIRST(&table->lru)); tries--) {
 		/* in use; or mapped, and then its path is wanted for reports */
 		if (inode->refs > 1 || inode->backing_ro || inode->backing_rw) {
 			TAILQ_REMOVE(&table->lru, inode, lru_link);

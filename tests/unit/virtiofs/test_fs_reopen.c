@@ -13,6 +13,7 @@
 
 #define FILES	 200
 #define OPEN_MAX 8
+#define MAPPED	 20 /* of MAPPED + 2 * OPEN_MAX */
 
 static bool can_open_by_handle(const char *dir)
 {
@@ -247,6 +248,30 @@ static void mapped_inodes_are_left_alone(void **state)
 	rig_free(rig);
 }
 
+/* However many in a row are mapped, one that is not can be closed for the next. */
+static void many_mapped_inodes_are_not_too_many(void **state)
+{
+	struct fuse_setupmapping_in in = {.fh = UINT64_MAX, .len = UINT64_C(2) << 20, .flags = 2};
+	uint64_t nodes[MAPPED + 2 * OPEN_MAX];
+	struct rig *rig;
+
+	(void)state;
+	SKIP_WITHOUT_HANDLES();
+	rig = rig_with_open_max(MAPPED + OPEN_MAX);
+	for (unsigned int i = 0; i < MAPPED + 2 * OPEN_MAX; i++) {
+		host_file(rig, file_name(i), &i, sizeof(i));
+		nodes[i] = rig_node(rig, FUSE_ROOT_ID, file_name(i));
+		if (i >= MAPPED)
+			continue;
+		rig_begin(rig, FUSE_SETUPMAPPING, nodes[i]);
+		rig_put(rig, &in, sizeof(in));
+		assert_int_equal(rig_send(rig, RIG_ROOM), 0);
+	}
+	for (unsigned int i = 0; i < MAPPED + 2 * OPEN_MAX; i++)
+		assert_int_equal(number_in(rig, nodes[i]), i);
+	rig_free(rig);
+}
+
 /* One descriptor for two directories that are needed at once: an error, and never the wrong directory. */
 static void what_is_in_use_is_not_closed(void **state)
 {
@@ -355,6 +380,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_reused_inode_number_is_another_node),
 	cmocka_unit_test(directories_and_links_come_back),
 	cmocka_unit_test(mapped_inodes_are_left_alone),
+	cmocka_unit_test(many_mapped_inodes_are_not_too_many),
 	cmocka_unit_test(what_is_in_use_is_not_closed),
 	cmocka_unit_test(a_mapping_without_a_descriptor_left),
 	cmocka_unit_test(a_capability_that_was_given_up),

@@ -146,6 +146,12 @@ static int reply_created(struct fl_fs_call *call, const struct fl_inode *dir, in
 	return fl_fs_reply(call, &out, sizeof(out));
 }
 
+/* Asked before anything is made: a file whose creation fails would be there all the same. */
+static bool has_room_for_a_file(const struct fl_fs *fs)
+{
+	return !fl_slot_table_is_full(&fs->fs_export.inodes.slots) && !fl_slot_table_is_full(&fs->handles.slots);
+}
+
 int fl_op_create(struct fl_fs_call *call)
 {
 	struct fuse_create_in in;
@@ -164,7 +170,9 @@ int fl_op_create(struct fl_fs_call *call)
 		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
 	if (error)
 		return error;
-	error = create_file(dir, name, in.mode & 07777 & ~in.umask, in.flags, flags, &fd);
+	error = has_room_for_a_file(call->fs) ? 0 : -ENFILE;
+	if (!error)
+		error = create_file(dir, name, in.mode & 07777 & ~in.umask, in.flags, flags, &fd);
 	if (!error)
 		error = reply_created(call, dir, fd, flags);
 	fl_fs_put(call->fs, dir);

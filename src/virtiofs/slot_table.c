@@ -31,12 +31,17 @@ static int grow(struct fl_slot_table *table)
 	return 0;
 }
 
+bool fl_slot_table_is_full(const struct fl_slot_table *table)
+{
+	return table->used >= table->max;
+}
+
 int fl_slot_add(struct fl_slot_table *table, void *item, uint64_t *number)
 {
 	uint32_t index = table->free_head;
 	struct fl_slot *slot;
 
-	if (table->used >= table->max)
+	if (fl_slot_table_is_full(table))
 		return -ENFILE;
 	if (!index) {
 		if (table->end >= table->allocated) {

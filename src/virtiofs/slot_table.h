@@ -27,6 +27,7 @@ struct fl_slot_table {
 void fl_slot_table_init(struct fl_slot_table *table, uint32_t first, uint32_t max);
 void fl_slot_table_fini(struct fl_slot_table *table); /* frees the table, not the items */
 
+bool fl_slot_table_is_full(const struct fl_slot_table *table);
 /* Stores item under a new number. -ENFILE: max are there; -ENOMEM. */
 FL_CHECKED_RESULT int fl_slot_add(struct fl_slot_table *table, void *item, uint64_t *number);
 void *fl_slot_find(const struct fl_slot_table *table, uint64_t number); /* NULL: names nothing */

@@ -22,6 +22,8 @@ static void take_all(struct rig *rig)
 		error = rig_name(rig, FUSE_CREATE, FUSE_ROOT_ID, &in, sizeof(in), name);
 	} while (!error && made < DESCRIPTORS);
 	assert_int_equal(error, -ENFILE);
+	/* and then nothing was made: who tries again with O_EXCL would be told that it is there */
+	assert_int_equal(faccessat(rig->dir_fd, name, F_OK, 0), -1);
 	for (unsigned int i = 0; i < DESCRIPTORS; i++) {
 		struct fuse_entry_out entry;
 

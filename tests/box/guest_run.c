@@ -261,6 +261,17 @@ static size_t add_debug_options(const char **argv, size_t argc, const char *cons
 	return argc;
 }
 
+size_t add_kernel_options(const char **argv, size_t argc)
+{
+	static const char *const none[] = {NULL};
+
+	if (*guest_parameters()) {
+		argv[argc++] = "-p";
+		argv[argc++] = guest_parameters();
+	}
+	return getenv(GUEST_CONSOLES_VARIABLE) ? add_debug_options(argv, argc, none) : argc;
+}
+
 static void keep_console(const char *dir, const char *mode, const struct transcript *transcript)
 {
 	char path[PATH_MAX];

@@ -54,6 +54,9 @@ void bench_close(struct bench *bench);
 /* Does this host run Linux guests? Its reason otherwise. */
 bool bench_runs_linux(const struct bench *bench, char *reason, size_t reason_len);
 
+/* For guests that are not started by run_guest(): its options for this kernel, at most 6; returns the new argc. */
+size_t add_kernel_options(const char **argv, size_t argc);
+
 /* Of GUEST_PARAMETERS_VARIABLE, "" if there are none. */
 const char *guest_parameters(void);
 

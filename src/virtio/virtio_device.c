@@ -54,12 +54,22 @@ bool fl_virtio_is_broken(const struct fl_virtio_mmio *dev)
 	return atomic_load(&dev->status) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
+void fl_virtio_put(struct fl_virtio_mmio *dev, unsigned int index, uint16_t head, uint32_t written_len)
+{
+	if (!fl_virtio_is_broken(dev))
+		fl_virtq_put(&dev->queues[index].vq, head, written_len);
+}
+
+void fl_virtio_announce(struct fl_virtio_mmio *dev, unsigned int index)
+{
+	if (fl_virtq_wants_interrupt(&dev->queues[index].vq))
+		interrupt(dev, VIRTIO_MMIO_INT_VRING);
+}
+
 void fl_virtio_complete(struct fl_virtio_mmio *dev, unsigned int index, uint16_t head, uint32_t written_len)
 {
-	struct fl_virtq *vq = &dev->queues[index].vq;
-
-	if (vq->ready && !fl_virtio_is_broken(dev) && fl_virtq_push(vq, head, written_len))
-		interrupt(dev, VIRTIO_MMIO_INT_VRING);
+	fl_virtio_put(dev, index, head, written_len);
+	fl_virtio_announce(dev, index);
 }
 
 void fl_virtio_needs_reset(struct fl_virtio_mmio *dev, const char *why)

@@ -209,16 +209,23 @@ static bool stepped_over(uint16_t event, uint16_t now, uint16_t before)
 	return (uint16_t)(now - event - 1u) < (uint16_t)(now - before);
 }
 
-bool fl_virtq_push(struct fl_virtq *vq, uint16_t head, uint32_t written_len)
+void fl_virtq_put(struct fl_virtq *vq, uint16_t head, uint32_t written_len)
 {
 	size_t entry = USED_RING + 8u * (vq->used_idx & (vq->size - 1u));
-	uint16_t before = vq->signalled;
 
 	if (!vq->ready)
-		return false;
+		return;
 	store32(vq->used, entry, head);
 	store32(vq->used, entry + 4, written_len);
 	store16(vq->used, USED_IDX, ++vq->used_idx);
+}
+
+bool fl_virtq_wants_interrupt(struct fl_virtq *vq)
+{
+	uint16_t before = vq->signalled;
+
+	if (!vq->ready || vq->used_idx == before)
+		return false;
 	vq->signalled = vq->used_idx;
 	/*
 	 * The guest publishes its wish for interrupts, then looks at the used index; we publish the index, then
@@ -230,6 +237,12 @@ bool fl_virtq_push(struct fl_virtq *vq, uint16_t head, uint32_t written_len)
 	return stepped_over(load16(vq->avail, AVAIL_RING + 2u * vq->size, __ATOMIC_RELAXED), vq->used_idx, before);
 }
 
+bool fl_virtq_push(struct fl_virtq *vq, uint16_t head, uint32_t written_len)
+{
+	fl_virtq_put(vq, head, written_len);
+	return fl_virtq_wants_interrupt(vq);
+}
+
 bool fl_virtq_enable_notify_at(struct fl_virtq *vq, uint16_t ahead)
 {
 	if (!vq->ready)
@@ -237,7 +250,7 @@ bool fl_virtq_enable_notify_at(struct fl_virtq *vq, uint16_t ahead)
 	/* without EVENT_IDX our flags are always 0: the guest always notifies */
 	if (vq->event_idx)
 		store16(vq->used, USED_RING + 8u * vq->size, (uint16_t)(vq->last_avail + ahead));
-	full_barrier(); /* as in push, with the roles exchanged */
+	full_barrier(); /* as for interrupts, with the roles exchanged */
 	return (uint16_t)(load16(vq->avail, AVAIL_IDX, __ATOMIC_ACQUIRE) - vq->last_avail) > ahead;
 }
 

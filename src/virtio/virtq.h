@@ -55,6 +55,12 @@ FL_CHECKED_RESULT int fl_virtq_pending(const struct fl_virtq *vq);
 FL_CHECKED_RESULT int fl_virtq_pop(struct fl_virtq *vq, struct fl_chain *chain);
 /* Gives a chain back with written_len bytes written. Returns whether the guest wants an interrupt. */
 bool fl_virtq_push(struct fl_virtq *vq, uint16_t head, uint32_t written_len);
+/*
+ * The two halves of it, for several chains in a row: gives one back, and asks whether the guest wants an interrupt for
+ * any that was given back since this was last asked. Who puts must ask before it waits for anything.
+ */
+void fl_virtq_put(struct fl_virtq *vq, uint16_t head, uint32_t written_len);
+bool fl_virtq_wants_interrupt(struct fl_virtq *vq);
 /* Ask for notifications; returns true if something came in between and pop must be tried again. */
 bool fl_virtq_enable_notify(struct fl_virtq *vq);
 /* The same for more than `ahead` (less than size) entries being there; without EVENT_IDX every entry notifies. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "virtiofs/fuse_dispatch.h"
 
@@ -12,6 +13,13 @@
 #define FL_FS_TAG_LEN	 36u
 /* After so many requests the loop's thread looks at its other sources: a guest cannot keep it. */
 #define FL_FS_BATCH 64u
+/*
+ * Answers that wait to be announced by one interrupt: at most so many, so much data, and none for longer than that and
+ * one more request. An interrupt costs as much as a request; what a guest's process waits for must not lie about.
+ */
+#define FL_FS_HELD_MAX	  16u
+#define FL_FS_HELD_LEN	  (64u << 10)
+#define FL_FS_HELD_MAX_NS UINT64_C(50000)
 
 /* struct virtio_fs_config, virtio 1.2, 5.11.4 */
 struct fs_config {
@@ -19,6 +27,12 @@ struct fs_config {
 	uint32_t num_request_queues;
 };
 _Static_assert(sizeof(struct fs_config) == 40, "virtio_fs_config");
+
+struct held {
+	unsigned int count;
+	uint64_t len;
+	uint64_t since_ns;
+};
 
 struct fl_fs_device {
 	struct fl_fs *fs;
@@ -54,8 +68,42 @@ static int io_iov(void *arg, bool writable, uint64_t offset, uint64_t len, struc
 
 static const struct fl_fuse_io chain_io = {.read = io_read, .write = io_write, .iov = io_iov};
 
+static void announce(struct fl_fs_device *dev, unsigned int index, struct held *held)
+{
+	fl_virtio_announce(dev->transport, index);
+	*held = (struct held){0};
+}
+
+/* What was given back before is still announced. */
+static void need_reset(struct fl_fs_device *dev, unsigned int index, struct held *held, const char *why)
+{
+	announce(dev, index, held);
+	fl_virtio_needs_reset(dev->transport, why);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* Gives the chain back; the guest is told now or, within the bounds of what may be held, with later ones. */
+static void give_back(struct fl_fs_device *dev, unsigned int index, uint32_t written, struct held *held)
+{
+	uint64_t now = now_ns();
+
+	fl_virtio_put(dev->transport, index, dev->chain.head, written);
+	if (!held->count++)
+		held->since_ns = now;
+	held->len += dev->chain.readable_len + written;
+	if (held->count >= FL_FS_HELD_MAX || held->len > FL_FS_HELD_LEN || now - held->since_ns > FL_FS_HELD_MAX_NS)
+		announce(dev, index, held);
+}
+
 /* False: the guest broke the ring's or the header's rules, and the device waits for a reset. */
-static bool serve_chain(struct fl_fs_device *dev, unsigned int index)
+static bool serve_chain(struct fl_fs_device *dev, unsigned int index, struct held *held)
 {
 	struct fl_fuse_request request = {
 		.io = &chain_io,
@@ -66,10 +114,10 @@ static bool serve_chain(struct fl_fs_device *dev, unsigned int index)
 	int64_t written = fl_fs_handle(dev->fs, &request);
 
 	if (written < 0) {
-		fl_virtio_needs_reset(dev->transport, "a request without a whole FUSE header");
+		need_reset(dev, index, held, "a request without a whole FUSE header");
 		return false;
 	}
-	fl_virtio_complete(dev->transport, index, dev->chain.head, (uint32_t)written);
+	give_back(dev, index, (uint32_t)written, held);
 	return true;
 }
 
@@ -88,20 +136,25 @@ static void on_queue(void *arg, unsigned int index)
 {
 	struct fl_fs_device *dev = arg;
 	struct fl_virtq *vq = fl_virtio_queue(dev->transport, index);
+	struct held held = {0};
 
 	prepare_thread(dev);
 	for (unsigned int i = 0; i < FL_FS_BATCH; i++) {
 		int got = fl_virtq_pop(vq, &dev->chain);
 
 		if (got < 0) {
-			fl_virtio_needs_reset(dev->transport, "a malformed descriptor chain");
+			need_reset(dev, index, &held, "a malformed descriptor chain");
 			return;
 		}
-		if (got && !serve_chain(dev, index))
+		if (got && !serve_chain(dev, index, &held))
 			return;
-		if (!got && !fl_virtq_enable_notify(vq))
+		if (got)
+			continue;
+		announce(dev, index, &held);
+		if (!fl_virtq_enable_notify(vq))
 			return;
 	}
+	announce(dev, index, &held);
 	fl_virtio_requeue(dev->transport, index);
 }
 

@@ -156,6 +156,52 @@ static void test_interrupt_status_and_acknowledge(void **state)
 	assert_true(take_used(&machine->queues[0], &id, &len));
 }
 
+static void put_two_on_0(struct machine *machine)
+{
+	fl_virtio_put(machine->dev, 0, 3, 30);
+	fl_virtio_put(machine->dev, 0, 4, 40);
+}
+
+static void announce_0(struct machine *machine)
+{
+	fl_virtio_announce(machine->dev, 0);
+}
+
+static void break_and_announce_0(struct machine *machine)
+{
+	fl_virtio_needs_reset(machine->dev, "the test says so");
+	announce_0(machine);
+}
+
+static void test_several_answers_have_one_interrupt(void **state)
+{
+	struct machine *machine = *state;
+	uint32_t id, len;
+
+	bring_up(machine);
+	ring_put16(&machine->guest, used_event(&machine->queues[0]), 0); /* the first of the two */
+	on_loop(machine, put_two_on_0);
+	assert_true(take_used(&machine->queues[0], &id, &len));
+	assert_true(take_used(&machine->queues[0], &id, &len));
+	assert_int_equal(id, 4);
+	assert_int_equal(len, 40);
+	assert_int_equal(mmio_get(machine->dev, MMIO_INTERRUPT_STATUS), 0);
+	on_loop(machine, announce_0);
+	assert_int_equal(mmio_get(machine->dev, MMIO_INTERRUPT_STATUS), 1);
+	mmio_put(machine->dev, MMIO_INTERRUPT_ACK, 1);
+	on_loop(machine, announce_0);
+	assert_int_equal(mmio_get(machine->dev, MMIO_INTERRUPT_STATUS), 0);
+	/* what was given back before the device broke is announced, nothing is given back after it */
+	ring_put16(&machine->guest, used_event(&machine->queues[0]), 2);
+	on_loop(machine, put_two_on_0);
+	on_loop(machine, break_and_announce_0);
+	assert_int_equal(mmio_get(machine->dev, MMIO_INTERRUPT_STATUS), 3);
+	assert_true(take_used(&machine->queues[0], &id, &len));
+	assert_true(take_used(&machine->queues[0], &id, &len));
+	on_loop(machine, put_two_on_0);
+	assert_false(take_used(&machine->queues[0], &id, &len));
+}
+
 static void test_broken_device_is_quiet_and_says_so(void **state)
 {
 	struct machine *machine = *state;
@@ -250,6 +296,7 @@ static const struct CMUnitTest tests[] = {
 	MACHINE_TEST(test_notifications_wait_for_driver_ok),
 	MACHINE_TEST(test_requeue_notifies_again),
 	MACHINE_TEST(test_interrupt_status_and_acknowledge),
+	MACHINE_TEST(test_several_answers_have_one_interrupt),
 	MACHINE_TEST(test_broken_device_is_quiet_and_says_so),
 	MACHINE_TEST(test_reset_clears_everything),
 	MACHINE_TEST(test_reset_never_runs_beside_queue_work),

@@ -244,6 +244,75 @@ static void test_interrupts_by_used_event_through_wraparound(void **state)
 	guest_fini(&guest);
 }
 
+/*
+ * Several chains between two decisions. 2.7.7.2: an interrupt is due if one of the entries placed since the last one
+ * has used_event's index, wherever among them, and not if it lies before or behind them.
+ */
+static void test_one_interrupt_for_a_batch_through_wraparound(void **state)
+{
+	uint16_t placed = 0;
+	uint32_t seed = 4711, wanted = 0;
+	struct fl_chain chain;
+	struct guest guest;
+	struct driver_queue queue;
+	struct fl_virtq vq;
+
+	(void)state;
+	guest_init(&guest);
+	driver_queue_init(&queue, &guest, 64);
+	vq = enabled(&queue, true, false);
+	for (unsigned int i = 0; i < 64; i++)
+		put_desc(&guest, queue.desc, i, 0x200000 + i, 1, 0, 0);
+	for (unsigned int batch = 0; batch < 40000; batch++) {
+		unsigned int count = next_random(&seed) % 17;
+		uint16_t event = (uint16_t)(placed + next_random(&seed) % 24 - 4);
+		bool expected = false;
+		uint32_t id, len;
+
+		ring_put16(&guest, used_event(&queue), event);
+		for (unsigned int i = 0; i < count; i++) {
+			offer(&queue, (uint16_t)i);
+			assert_int_equal(fl_virtq_pop(&vq, &chain), 1);
+			fl_virtq_put(&vq, chain.head, i);
+			expected |= placed++ == event;
+			/* to be seen at once, whatever becomes of the interrupt */
+			assert_true(take_used(&queue, &id, &len));
+			assert_int_equal(id, i);
+		}
+		assert_int_equal(fl_virtq_wants_interrupt(&vq), expected);
+		assert_false(fl_virtq_wants_interrupt(&vq));
+		wanted += expected;
+	}
+	assert_in_range(wanted, 8000, 20000);
+	guest_fini(&guest);
+}
+
+static void test_one_interrupt_for_a_batch_by_flag(void **state)
+{
+	struct guest guest;
+	struct driver_queue queue;
+	struct fl_virtq vq;
+
+	(void)state;
+	guest_init(&guest);
+	driver_queue_init(&queue, &guest, 4);
+	vq = enabled(&queue, false, false);
+	assert_false(fl_virtq_wants_interrupt(&vq));
+	fl_virtq_put(&vq, 0, 0);
+	fl_virtq_put(&vq, 1, 0);
+	assert_true(fl_virtq_wants_interrupt(&vq));
+	assert_false(fl_virtq_wants_interrupt(&vq));
+	ring_put16(&guest, avail_flags(&queue), 1); /* VIRTQ_AVAIL_F_NO_INTERRUPT */
+	fl_virtq_put(&vq, 2, 0);
+	assert_false(fl_virtq_wants_interrupt(&vq));
+	/* 2.7.7.1: what counts is the flag as it is now; the driver looks at the ring itself when it sets it back */
+	ring_put16(&guest, avail_flags(&queue), 0);
+	assert_false(fl_virtq_wants_interrupt(&vq));
+	fl_virtq_put(&vq, 3, 0);
+	assert_true(fl_virtq_wants_interrupt(&vq));
+	guest_fini(&guest);
+}
+
 static void test_interrupts_by_flag_without_event_idx(void **state)
 {
 	struct guest guest;
@@ -318,7 +387,7 @@ struct stress {
 	struct driver_queue queue;
 	struct fl_virtq vq;
 	int kick_fd, irq_fd;
-	uint32_t completed;
+	uint32_t batch_max; /* chains for one decision about an interrupt */
 };
 
 static void wait_for(int fd)
@@ -339,7 +408,7 @@ static void raise_fd(int fd)
 static void *stress_device(void *arg)
 {
 	struct stress *stress = arg;
-	uint32_t handled = 0;
+	uint32_t handled = 0, held = 0;
 
 	while (handled < STRESS_ENTRIES) {
 		struct fl_chain chain;
@@ -347,14 +416,18 @@ static void *stress_device(void *arg)
 
 		if (rc < 0)
 			return stress;
-		if (rc == 0) {
-			if (!fl_virtq_enable_notify(&stress->vq))
-				wait_for(stress->kick_fd);
-			continue;
+		if (rc == 1) {
+			fl_virtq_put(&stress->vq, chain.head, 0);
+			handled++;
+			held++;
 		}
-		handled++;
-		if (fl_virtq_push(&stress->vq, chain.head, 0))
-			raise_fd(stress->irq_fd);
+		if (rc == 0 || held == stress->batch_max || handled == STRESS_ENTRIES) {
+			if (fl_virtq_wants_interrupt(&stress->vq))
+				raise_fd(stress->irq_fd);
+			held = 0;
+		}
+		if (rc == 0 && !fl_virtq_enable_notify(&stress->vq))
+			wait_for(stress->kick_fd);
 	}
 	return NULL;
 }
@@ -380,23 +453,23 @@ static uint32_t stress_collect(struct driver_queue *queue)
 }
 
 /* Neither side may ever sleep for good; if one does, the alarm ends the program. */
-static void test_no_notification_is_lost_between_threads(void **state)
+static void stress(uint16_t size, uint32_t batch_max)
 {
-	struct stress stress = {.kick_fd = eventfd(0, EFD_CLOEXEC), .irq_fd = eventfd(0, EFD_CLOEXEC)};
+	struct stress stress = {
+		.kick_fd = eventfd(0, EFD_CLOEXEC), .irq_fd = eventfd(0, EFD_CLOEXEC), .batch_max = batch_max};
 	uint32_t offered = 0, completed = 0;
 	struct guest guest;
 	pthread_t device;
 	void *failed;
 
-	(void)state;
 	guest_init(&guest);
-	driver_queue_init(&stress.queue, &guest, 4);
-	for (unsigned int i = 0; i < 4; i++)
+	driver_queue_init(&stress.queue, &guest, size);
+	for (unsigned int i = 0; i < size; i++)
 		put_desc(&guest, stress.queue.desc, i, 0x200000, 1, 0, 0);
 	stress.vq = enabled(&stress.queue, true, false);
 	pthread_create(&device, NULL, stress_device, &stress);
 	while (completed < STRESS_ENTRIES) {
-		while (offered < STRESS_ENTRIES && offered - completed < 4) {
+		while (offered < STRESS_ENTRIES && offered - completed < size) {
 			stress_offer(&stress.queue, stress.kick_fd);
 			offered++;
 		}
@@ -414,6 +487,19 @@ static void test_no_notification_is_lost_between_threads(void **state)
 	guest_fini(&guest);
 }
 
+static void test_no_notification_is_lost_between_threads(void **state)
+{
+	(void)state;
+	stress(4, 1);
+}
+
+static void test_no_notification_is_lost_between_threads_in_batches(void **state)
+{
+	(void)state;
+	stress(4, 3);
+	stress(64, 16);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_chain_has_readable_then_writable_parts),
 	cmocka_unit_test(test_indirect_table_after_a_direct_part),
@@ -423,9 +509,12 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_enable_checks_size_alignment_and_memory),
 	cmocka_unit_test(test_disabled_queue_is_quiet),
 	cmocka_unit_test(test_interrupts_by_used_event_through_wraparound),
+	cmocka_unit_test(test_one_interrupt_for_a_batch_through_wraparound),
+	cmocka_unit_test(test_one_interrupt_for_a_batch_by_flag),
 	cmocka_unit_test(test_interrupts_by_flag_without_event_idx),
 	cmocka_unit_test(test_notification_request_through_wraparound),
 	cmocka_unit_test(test_notification_request_ahead),
 	cmocka_unit_test(test_no_notification_is_lost_between_threads),
+	cmocka_unit_test(test_no_notification_is_lost_between_threads_in_batches),
 };
 FL_TEST_MAIN(50, tests)

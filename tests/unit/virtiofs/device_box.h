@@ -87,7 +87,7 @@ static inline struct box *box_new(bool with_window)
 	return box;
 }
 
-static inline void start_driver(struct box *box)
+static inline void start_driver_with(struct box *box, uint64_t features)
 {
 	for (int i = 0; i < 2; i++) {
 		memset(at(&box->guest, box->queues[i].avail), 0, 6 + 2 * 128);
@@ -95,10 +95,15 @@ static inline void start_driver(struct box *box)
 		box->queues[i].avail_idx = 0;
 		box->queues[i].used_seen = 0;
 	}
-	assert_true(mmio_negotiate(box->mmio, FEATURE_VERSION_1 | FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX));
+	assert_true(mmio_negotiate(box->mmio, features));
 	for (unsigned int i = 0; i < 2; i++)
 		mmio_setup_queue(box->mmio, i, &box->queues[i]);
 	mmio_driver_ok(box->mmio);
+}
+
+static inline void start_driver(struct box *box)
+{
+	start_driver_with(box, FEATURE_VERSION_1 | FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX);
 }
 
 static inline void box_free(struct box *box)

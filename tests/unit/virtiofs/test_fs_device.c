@@ -2,6 +2,10 @@
 /* The device as a guest's driver sees it: registers, queues, descriptor chains; the server is its own thread. */
 #include "device_box.h"
 
+#include <sys/eventfd.h>
+
+#include "virtio/virtio_mmio_impl.h"
+
 static void the_registers_say_virtiofs(void **state)
 {
 	struct box *box = box_new(true);
@@ -147,20 +151,15 @@ static void a_reset_in_the_middle_forgets_all(void **state)
 	box_free(box);
 }
 
-/* More than one batch at once: all are answered, in order. */
-static void a_full_queue_is_drained(void **state)
+/* COUNT STATFS requests in a row, all there before the device looks. */
+#define COUNT 100
+
+static void offer_many(struct box *box)
 {
-	enum { COUNT = 100 };
-	struct box *box = box_new(false);
 	struct driver_queue *queue = &box->queues[REQUESTS];
-	const struct timespec pause = {.tv_nsec = 200000};
 	uint64_t replies = guest_alloc(&box->guest, 128 * COUNT);
 	uint64_t tables = guest_alloc(&box->guest, 32 * COUNT);
-	uint32_t id, len;
 
-	(void)state;
-	start_driver(box);
-	assert_int_equal(init_fuse(box), 0);
 	put_request(box, FUSE_STATFS, FUSE_ROOT_ID, NULL, 0);
 	for (uint16_t i = 0; i < COUNT; i++) {
 		put_desc(&box->guest, tables + 32 * i, 0, box->in, 40, DESC_F_NEXT, 1);
@@ -169,13 +168,75 @@ static void a_full_queue_is_drained(void **state)
 		offer(queue, i);
 	}
 	mmio_put(box->mmio, MMIO_QUEUE_NOTIFY, REQUESTS);
+}
+
+/* More than one batch at once: all are answered, in order. */
+static void a_full_queue_is_drained(void **state)
+{
+	struct box *box = box_new(false);
+	const struct timespec pause = {.tv_nsec = 200000};
+	uint32_t id, len;
+
+	(void)state;
+	start_driver(box);
+	assert_int_equal(init_fuse(box), 0);
+	offer_many(box);
 	for (uint32_t i = 0; i < COUNT; i++) {
-		while (!take_used(queue, &id, &len))
+		while (!take_used(&box->queues[REQUESTS], &id, &len))
 			nanosleep(&pause, NULL);
 		assert_int_equal(id, i);
 		assert_int_equal(len, 16 + 80);
 	}
 	box_free(box);
+}
+
+/* A driver that sleeps until an interrupt comes: one that is never sent ends the program by the alarm. */
+static uint32_t interrupts_for_many(uint64_t features)
+{
+	struct box *box = box_new(false);
+	struct driver_queue *queue = &box->queues[REQUESTS];
+	uint32_t id, len, interrupts = 0;
+	uint64_t count;
+
+	/* what KVM's irqfd would be */
+	box->mmio->irq_fd = eventfd(0, EFD_CLOEXEC);
+	start_driver_with(box, features);
+	assert_int_equal(init_fuse(box), 0);
+	assert_int_equal(read(box->mmio->irq_fd, &count, sizeof(count)), sizeof(count));
+	ring_put16(&box->guest, used_event(queue), queue->used_seen);
+	offer_many(box);
+	for (uint32_t done = 0; done < COUNT;) {
+		if (features & FEATURE_EVENT_IDX) {
+			ring_put16(&box->guest, used_event(queue), queue->used_seen);
+			__sync_synchronize();
+		}
+		if (ring_get16(&box->guest, queue->used + 2) == queue->used_seen) {
+			assert_int_equal(read(box->mmio->irq_fd, &count, sizeof(count)), sizeof(count));
+			interrupts += (uint32_t)count;
+		}
+		while (take_used(queue, &id, &len))
+			done++;
+	}
+	fl_loop_stop(box->loop);
+	assert_int_equal(fcntl(box->mmio->irq_fd, F_SETFL, O_NONBLOCK), 0);
+	if (read(box->mmio->irq_fd, &count, sizeof(count)) == sizeof(count))
+		interrupts += (uint32_t)count;
+	box_free(box);
+	return interrupts;
+}
+
+static void no_answer_is_forgotten_by_interrupts(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++)
+		interrupts_for_many(FEATURE_VERSION_1 | FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX);
+}
+
+/* Without EVENT_IDX a driver that has not said no gets an interrupt for whatever is announced. */
+static void several_answers_share_an_interrupt(void **state)
+{
+	(void)state;
+	assert_in_range(interrupts_for_many(FEATURE_VERSION_1 | FEATURE_INDIRECT_DESC), 1, COUNT / 2);
 }
 
 /* Reading a file into guest memory that is a file itself, in the window; then with that file gone. */
@@ -273,6 +334,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_short_header_needs_a_reset_and_a_reset_heals),
 	cmocka_unit_test(a_reset_in_the_middle_forgets_all),
 	cmocka_unit_test(a_full_queue_is_drained),
+	cmocka_unit_test(no_answer_is_forgotten_by_interrupts),
+	cmocka_unit_test(several_answers_share_an_interrupt),
 	cmocka_unit_test(data_goes_to_window_pages),
 	cmocka_unit_test(a_reply_into_a_dead_page_is_lost_alone),
 	cmocka_unit_test(bad_tags_are_refused),

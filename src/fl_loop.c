@@ -80,21 +80,34 @@ static unsigned int free_slot(const struct fl_loop *loop)
 	return slot;
 }
 
-int fl_loop_add_fd(struct fl_loop *loop, int fd, uint32_t events, fl_loop_fd_fn fn, void *arg, unsigned int *id)
+static int add_source(struct fl_loop *loop, struct fl_loop_source source, unsigned int *id)
 {
 	unsigned int slot = free_slot(loop);
 
-	if (fd < 0 || !fn || (events & ~0x7fffu))
-		return -EINVAL;
 	if (slot == FL_LOOP_SOURCES_MAX)
 		return -ENOSPC;
 	if (++loop->last_id == 0)
 		loop->last_id = 1;
-	loop->sources[slot] = (struct fl_loop_source){
-		.id = loop->last_id, .fd = fd, .events = events, .fn = fn, .arg = arg, .hot = true};
+	source.id = loop->last_id;
+	loop->sources[slot] = source;
 	loop->slot_limit = FL_MAX(loop->slot_limit, slot + 1);
 	*id = loop->last_id;
 	return 0;
+}
+
+int fl_loop_add_fd(struct fl_loop *loop, int fd, uint32_t events, fl_loop_fd_fn fn, void *arg, unsigned int *id)
+{
+	const struct fl_loop_source source = {.fd = fd, .events = events, .fn = fn, .arg = arg, .hot = true};
+
+	return fd < 0 || !fn || (events & ~0x7fffu) ? -EINVAL : add_source(loop, source, id);
+}
+
+int fl_loop_add_event(struct fl_loop *loop, int event_fd, fl_loop_post_fn fn, void *arg, unsigned int *id)
+{
+	const struct fl_loop_source source = {
+		.fd = event_fd, .events = POLLIN, .event_fn = fn, .arg = arg, .hot = loop->backend == &fl_loop_poll};
+
+	return event_fd < 0 || !fn ? -EINVAL : add_source(loop, source, id);
 }
 
 void fl_loop_remove_fd(struct fl_loop *loop, unsigned int id)
@@ -118,7 +131,7 @@ static void collect_hot(struct fl_loop *loop)
 	for (unsigned int slot = 0; slot < loop->slot_limit; slot++) {
 		const struct fl_loop_source *source = &loop->sources[slot];
 
-		if (!source->id || !source->hot)
+		if (!source->id || !source->hot || (source->event_fn && loop->backend != &fl_loop_poll))
 			continue;
 		round->fds[round->count] = (struct pollfd){.fd = source->fd, .events = (short)source->events};
 		round->of[round->count].slot = slot;
@@ -130,6 +143,7 @@ static void collect_hot(struct fl_loop *loop)
 static void serve_one(struct fl_loop *loop, unsigned int slot, uint32_t found)
 {
 	struct fl_loop_source *source = &loop->sources[slot];
+	uint64_t count;
 
 	if (!found) {
 		source->hot = loop->backend == &fl_loop_poll;
@@ -139,13 +153,31 @@ static void serve_one(struct fl_loop *loop, unsigned int slot, uint32_t found)
 		source->dead = true;
 		source->hot = false;
 	}
-	source->fn(source->arg, source->fd, found);
+	if (source->fn)
+		source->fn(source->arg, source->fd, found);
+	else if (found & POLLIN && read(source->fd, &count, sizeof(count)) == sizeof(count))
+		source->event_fn(source->arg);
+}
+
+/* What edges have told of, which the fall-back has none of. */
+static void serve_events(struct fl_loop *loop)
+{
+	for (unsigned int slot = 0; slot < loop->slot_limit && !atomic_load(&loop->stopping); slot++) {
+		struct fl_loop_source *source = &loop->sources[slot];
+
+		if (!source->id || !source->hot || !source->event_fn)
+			continue;
+		source->hot = false;
+		source->event_fn(source->arg);
+	}
 }
 
 static void serve(struct fl_loop *loop, int timeout_ms)
 {
 	struct fl_loop_round *round = &loop->round;
 
+	if (loop->backend != &fl_loop_poll)
+		serve_events(loop);
 	collect_hot(loop);
 	if (!round->count || poll(round->fds, round->count, timeout_ms) < 0)
 		return;

@@ -48,6 +48,14 @@ FL_CHECKED_RESULT int fl_loop_add_fd(struct fl_loop *loop, int fd, uint32_t even
 				     unsigned int *id);
 void fl_loop_remove_fd(struct fl_loop *loop, unsigned int id); /* id 0 is ignored */
 
+/*
+ * Calls fn after the eventfd was written to, once for several writes, and now and then without one. Only the loop may
+ * read the eventfd, and on io_uring it does not: that costs neither a poll(2) nor a read(2). For the rest as
+ * fl_loop_add_fd(), and removed in the same way.
+ */
+FL_CHECKED_RESULT int fl_loop_add_event(struct fl_loop *loop, int event_fd, fl_loop_post_fn fn, void *arg,
+					unsigned int *id);
+
 /* Runs fn(arg) on the loop's thread soon. Any thread. -ENOMEM, -ESHUTDOWN. */
 FL_CHECKED_RESULT int fl_loop_post(struct fl_loop *loop, fl_loop_post_fn fn, void *arg);
 

@@ -7,6 +7,9 @@
  * callback never meets a descriptor that somebody else has emptied meanwhile. A source stays hot
  * until poll(2) finds it idle. The fall-back is the same with all sources hot for ever and a poll(2)
  * that waits.
+ *
+ * An event source (fl_loop_add_event()) is served by the edge alone: each write to an eventfd makes one, also while its
+ * counter is not 0, and arming a poll tells of a counter that is not 0 already. Only the fall-back has to empty it.
  */
 #ifndef FL_LOOP_IMPL_H
 #define FL_LOOP_IMPL_H
@@ -22,6 +25,7 @@ struct fl_loop_source {
 	int fd;
 	uint32_t events;
 	fl_loop_fd_fn fn;
+	fl_loop_post_fn event_fn; /* an event source's, which has no fn */
 	void *arg;
 	bool armed; /* the ring tells of the next edge */
 	bool hot;   /* may be ready: poll(2) has to look */

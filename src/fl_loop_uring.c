@@ -72,7 +72,8 @@ static void on_poll(struct fl_loop *loop, const struct io_uring_cqe *cqe)
 	/* To arm it again would fail again, for ever. */
 	source->dead = true;
 	source->hot = false;
-	source->fn(source->arg, source->fd, POLLNVAL);
+	if (source->fn)
+		source->fn(source->arg, source->fd, POLLNVAL);
 }
 
 static void reap(struct fl_loop *loop)

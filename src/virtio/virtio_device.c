@@ -6,7 +6,6 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -174,14 +173,11 @@ int fl_virtio_carry(struct fl_virtio_mmio *dev, enum fl_carry_what what, struct 
 
 /* ---- notifications ---- */
 
-static void on_kick(void *arg, int fd, uint32_t events)
+static void on_kick(void *arg)
 {
 	struct fl_virtio_queue *queue = arg;
 	struct fl_virtio_mmio *dev = queue->dev;
-	uint64_t count;
 
-	if (!(events & POLLIN) || read(fd, &count, sizeof(count)) < 0)
-		return;
 	/* 2.1.2: no buffer is consumed before DRIVER_OK, which kicks all queues again */
 	if (!queue->vq.ready || fl_virtio_is_broken(dev) || !(atomic_load(&dev->status) & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
@@ -217,7 +213,7 @@ static int init_queue(struct fl_virtio_queue *queue, struct fl_diag *diag)
 	queue->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (queue->kick_fd < 0)
 		return fl_diag(diag, -errno, "device %s: cannot make an eventfd: %s", dev->name, strerror(errno));
-	rc = fl_loop_add_fd(dev->opts.loop, queue->kick_fd, POLLIN, on_kick, queue, &queue->source);
+	rc = fl_loop_add_event(dev->opts.loop, queue->kick_fd, on_kick, queue, &queue->source);
 	if (rc)
 		return fl_diag(diag, rc, "device %s: its thread has no room for queue %u", dev->name, queue->index);
 	if (dev->opts.vm_fd < 0)

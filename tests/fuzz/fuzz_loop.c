@@ -12,6 +12,7 @@ struct source {
 	int fd;
 	uint32_t events;
 	fl_loop_fd_fn fn;
+	fl_loop_post_fn event_fn; /* an event source's, which has no fn */
 	void *arg;
 };
 
@@ -119,16 +120,26 @@ bool fl_loop_uses_uring(const struct fl_loop *loop)
 	return false;
 }
 
-int fl_loop_add_fd(struct fl_loop *loop, int fd, uint32_t events, fl_loop_fd_fn fn, void *arg, unsigned int *id)
+static int add_source(struct fl_loop *loop, struct source source, unsigned int *id)
 {
 	for (unsigned int i = 0; i < SOURCES_MAX; i++) {
 		if (loop->sources[i].id)
 			continue;
-		*id = ++loop->last_id;
-		loop->sources[i] = (struct source){.id = *id, .fd = fd, .events = events, .fn = fn, .arg = arg};
+		*id = source.id = ++loop->last_id;
+		loop->sources[i] = source;
 		return 0;
 	}
 	return -ENOSPC;
+}
+
+int fl_loop_add_fd(struct fl_loop *loop, int fd, uint32_t events, fl_loop_fd_fn fn, void *arg, unsigned int *id)
+{
+	return add_source(loop, (struct source){.fd = fd, .events = events, .fn = fn, .arg = arg}, id);
+}
+
+int fl_loop_add_event(struct fl_loop *loop, int event_fd, fl_loop_post_fn fn, void *arg, unsigned int *id)
+{
+	return add_source(loop, (struct source){.fd = event_fd, .events = POLLIN, .event_fn = fn, .arg = arg}, id);
 }
 
 void fl_loop_remove_fd(struct fl_loop *loop, unsigned int id)
@@ -166,9 +177,14 @@ unsigned int fuzz_loop_turn(struct fl_loop *loop)
 		struct source source = loop->sources[i];
 		struct pollfd poll_fd = {.fd = source.fd, .events = (short)source.events};
 
+		uint64_t count;
+
 		if (!source.id || poll(&poll_fd, 1, 0) <= 0)
 			continue;
-		source.fn(source.arg, source.fd, (uint16_t)poll_fd.revents);
+		if (source.fn)
+			source.fn(source.arg, source.fd, (uint16_t)poll_fd.revents);
+		else if (read(source.fd, &count, sizeof(count)) == sizeof(count))
+			source.event_fn(source.arg);
 		served++;
 	}
 	run_posts(loop);

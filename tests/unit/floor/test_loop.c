@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -364,6 +365,108 @@ static void test_fifo_is_heard_after_a_hangup(void **state)
 	rmdir(dir);
 }
 
+struct ringer {
+	struct fl_loop *loop;
+	unsigned int id, calls_max;
+	int fd;
+	atomic_uint rung;
+	atomic_uint heard; /* of those, by the last call */
+	atomic_uint calls;
+	sem_t called;
+};
+
+static void on_ring(void *arg)
+{
+	struct ringer *ringer = arg;
+
+	atomic_store(&ringer->heard, atomic_load(&ringer->rung));
+	if (atomic_fetch_add(&ringer->calls, 1) + 1 == ringer->calls_max)
+		fl_loop_remove_fd(ringer->loop, ringer->id);
+	sem_post(&ringer->called);
+}
+
+static void add_ringer(void *arg)
+{
+	struct ringer *ringer = arg;
+
+	assert_int_equal(fl_loop_add_event(ringer->loop, ringer->fd, on_ring, ringer, &ringer->id), 0);
+}
+
+static void ring(struct ringer *ringer)
+{
+	const uint64_t one = 1;
+
+	atomic_fetch_add(&ringer->rung, 1);
+	assert_int_equal(write(ringer->fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void ringer_init(struct ringer *ringer, struct fl_loop *loop)
+{
+	memset(ringer, 0, sizeof(*ringer));
+	ringer->loop = loop;
+	ringer->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(ringer->fd >= 0);
+	sem_init(&ringer->called, 0, 0);
+}
+
+static void ringer_fini(struct ringer *ringer)
+{
+	close(ringer->fd);
+	sem_destroy(&ringer->called);
+}
+
+/* Nothing empties the eventfd here: each write alone must be heard, and so must one from before the start. */
+static void test_every_write_to_an_eventfd_is_heard(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ringer ringer;
+	unsigned int calls;
+
+	ringer_init(&ringer, fixture->loop);
+	add_ringer(&ringer);
+	ring(&ringer);
+	start(fixture->loop);
+	sem_wait(&ringer.called);
+	for (int i = 0; i < 3000; i++) {
+		/* sometimes the loop sleeps by then, sometimes not */
+		if (i % 16 == 0)
+			on_loop(fixture->loop, nothing, NULL);
+		ring(&ringer);
+		while (atomic_load(&ringer.heard) != atomic_load(&ringer.rung))
+			sem_wait(&ringer.called);
+	}
+	/* silent while nobody writes */
+	let_rounds_pass(fixture->loop);
+	calls = ringer.calls;
+	assert_in_range(calls, 3001, 2 * 3001);
+	let_rounds_pass(fixture->loop);
+	assert_int_equal(ringer.calls, calls);
+	fl_loop_stop(fixture->loop);
+	ringer_fini(&ringer);
+}
+
+static void test_an_eventfd_can_be_removed_from_its_callback(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ringer ringer;
+
+	ringer_init(&ringer, fixture->loop);
+	ringer.calls_max = 1;
+	start(fixture->loop);
+	on_loop(fixture->loop, add_ringer, &ringer);
+	ring(&ringer);
+	sem_wait(&ringer.called);
+	ring(&ringer);
+	let_rounds_pass(fixture->loop);
+	assert_int_equal(ringer.calls, 1);
+	/* and come back, with what was written meanwhile */
+	ringer.calls_max = 0;
+	on_loop(fixture->loop, add_ringer, &ringer);
+	sem_wait(&ringer.called);
+	fl_loop_stop(fixture->loop);
+	ringer_fini(&ringer);
+}
+
 static void test_refuses_bad_arguments(void **state)
 {
 	struct fixture *fixture = *state;
@@ -413,6 +516,8 @@ static const struct CMUnitTest tests[] = {
 	ON_BOTH(test_removed_descriptor_can_be_closed_for_good),
 	ON_BOTH(test_sleeps_when_nothing_is_ready),
 	ON_BOTH(test_fifo_is_heard_after_a_hangup),
+	ON_BOTH(test_every_write_to_an_eventfd_is_heard),
+	ON_BOTH(test_an_eventfd_can_be_removed_from_its_callback),
 	ON_BOTH(test_refuses_bad_arguments),
 	ON_BOTH(test_sources_are_bounded),
 };

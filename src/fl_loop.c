@@ -7,7 +7,7 @@
 
 /* ---- posts ---- */
 
-static void wake(struct fl_loop *loop)
+void fl_loop_wake(struct fl_loop *loop)
 {
 	const uint64_t one = 1;
 
@@ -35,7 +35,7 @@ int fl_loop_post(struct fl_loop *loop, fl_loop_post_fn fn, void *arg)
 		loop->post_first = post;
 	loop->post_last = post;
 	pthread_mutex_unlock(&loop->post_lock);
-	wake(loop);
+	fl_loop_wake(loop);
 	return 0;
 }
 
@@ -67,6 +67,33 @@ static void on_wake(void *arg, int fd, uint32_t events)
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
 	run_posts(loop);
+	fl_loop_workers_reap(loop);
+}
+
+void fl_loop_later(struct fl_loop *loop, struct fl_loop_later *later)
+{
+	if (later->waits)
+		return;
+	later->waits = true;
+	later->next = NULL;
+	if (loop->later_last)
+		loop->later_last->next = later;
+	else
+		loop->later_first = later;
+	loop->later_last = later;
+}
+
+static void run_later(struct fl_loop *loop)
+{
+	while (loop->later_first) {
+		struct fl_loop_later *later = loop->later_first;
+
+		loop->later_first = later->next;
+		if (!loop->later_first)
+			loop->later_last = NULL;
+		later->waits = false;
+		later->fn(later->arg);
+	}
 }
 
 /* ---- sources ---- */
@@ -201,7 +228,7 @@ int fl_loop_submit(struct fl_loop *loop, const struct fl_loop_io *io)
 	pending = malloc(sizeof(*pending));
 	if (!pending)
 		return -ENOMEM;
-	*pending = (struct fl_loop_pending){.fn = io->fn, .arg = io->arg};
+	*pending = (struct fl_loop_pending){.io = *io};
 	rc = loop->backend->submit(loop, io, pending);
 	if (rc) {
 		free(pending);
@@ -214,16 +241,45 @@ int fl_loop_submit(struct fl_loop *loop, const struct fl_loop_io *io)
 void fl_loop_io_done(struct fl_loop *loop, struct fl_loop_pending *pending, int64_t result)
 {
 	loop->io_count--;
-	pending->fn(pending->arg, result);
+	pending->io.fn(pending->io.arg, result);
 	free(pending);
+}
+
+void fl_loop_finish_io(struct fl_loop *loop)
+{
+	while (loop->io_count) {
+		unsigned int before = loop->io_count;
+		struct pollfd fds[2] = {{.fd = loop->wake_fd, .events = POLLIN}, {.events = POLLIN}};
+		uint64_t count;
+
+		fds[1].fd = loop->backend->reap(loop);
+		/* read first, so that a worker that is done from here on is heard by poll(2) */
+		if (read(loop->wake_fd, &count, sizeof(count)) < 0)
+			count = 0;
+		fl_loop_workers_reap(loop);
+		run_later(loop);
+		if (loop->io_count != before || !loop->io_count)
+			continue;
+		if (poll(fds, 2, loop->stall_fn ? loop->stall_ms : -1) == 0)
+			loop->stall_fn(loop->stall_arg, loop->io_count);
+	}
+	fl_loop_wake(loop); /* for posts whose wake-up was read here */
+}
+
+void fl_loop_on_stall(struct fl_loop *loop, int interval_ms, fl_loop_stall_fn fn, void *arg)
+{
+	loop->stall_ms = interval_ms;
+	loop->stall_fn = fn;
+	loop->stall_arg = arg;
 }
 
 /* ---- life ---- */
 
 static void finish(struct fl_loop *loop)
 {
-	loop->backend->finish_io(loop);
+	fl_loop_finish_io(loop);
 	run_posts(loop);
+	run_later(loop);
 }
 
 static void *loop_main(void *arg)
@@ -234,8 +290,10 @@ static void *loop_main(void *arg)
 	while (!atomic_load(&loop->stopping)) {
 		int timeout_ms = loop->backend->wait(loop);
 
+		run_later(loop);
 		if (!atomic_load(&loop->stopping))
 			serve(loop, timeout_ms);
+		run_later(loop);
 	}
 	finish(loop);
 	return NULL;
@@ -269,6 +327,8 @@ int fl_loop_new(const char *name, uint32_t flags, struct fl_loop **loop_out, str
 	memcpy(loop->name, name, strlen(name));
 	pthread_mutex_init(&loop->post_lock, NULL);
 	pthread_mutex_init(&loop->control_lock, NULL);
+	pthread_mutex_init(&loop->workers.lock, NULL);
+	pthread_cond_init(&loop->workers.wanted, NULL);
 	rc = loop_init(loop, flags, diag);
 	if (rc) {
 		fl_loop_free(loop);
@@ -307,11 +367,12 @@ void fl_loop_stop(struct fl_loop *loop)
 	atomic_store(&loop->stopping, true);
 	pthread_mutex_unlock(&loop->post_lock);
 	if (loop->state == FL_LOOP_RUNNING) {
-		wake(loop);
+		fl_loop_wake(loop);
 		pthread_join(loop->thread, NULL);
 	} else {
 		finish(loop);
 	}
+	fl_loop_workers_end(loop);
 	/* the kernel has dropped the polls of the thread that is gone */
 	for (unsigned int slot = 0; slot < loop->slot_limit; slot++)
 		loop->sources[slot].armed = false;
@@ -329,6 +390,8 @@ void fl_loop_free(struct fl_loop *loop)
 	fl_close(&loop->wake_fd);
 	pthread_mutex_destroy(&loop->post_lock);
 	pthread_mutex_destroy(&loop->control_lock);
+	pthread_cond_destroy(&loop->workers.wanted);
+	pthread_mutex_destroy(&loop->workers.lock);
 	free(loop);
 }
 

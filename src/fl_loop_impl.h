@@ -40,10 +40,24 @@ struct fl_loop_post {
 
 /* One I/O between fl_loop_submit() and its callback. */
 struct fl_loop_pending {
-	struct fl_loop_pending *next; /* fall-back only */
-	fl_loop_io_fn fn;
-	void *arg;
-	int64_t result;
+	struct fl_loop_pending *next; /* the worker threads' */
+	struct fl_loop_io io;
+	int64_t result; /* of a worker */
+};
+
+struct fl_loop_pending_list {
+	struct fl_loop_pending *first, *last;
+};
+
+/* fl_loop_workers.c. The lock is innermost: nothing is called with it but fl_loop_wake(). */
+struct fl_loop_workers {
+	pthread_mutex_t lock;
+	pthread_cond_t wanted; /* todo or ending */
+	struct fl_loop_pending_list todo, done;
+	unsigned int todo_count, idle;
+	unsigned int count; /* of threads; changes on the loop's thread, and when that is gone */
+	bool ending;
+	pthread_t threads[FL_LOOP_WORKERS];
 };
 
 /* What one round looks at: callbacks may add and remove sources meanwhile, so slots are named with their ids. */
@@ -66,8 +80,9 @@ struct fl_loop_backend {
 	/* source leaves the table; its descriptor may be closed next */
 	void (*forget)(struct fl_loop *loop, unsigned int slot);
 	int (*submit)(struct fl_loop *loop, const struct fl_loop_io *io, struct fl_loop_pending *pending);
-	/* Runs the callbacks of all I/O in flight, waiting for it. */
-	void (*finish_io)(struct fl_loop *loop);
+	/* Runs the callbacks of the I/O that is done, but for what workers did. Returns a descriptor that becomes
+	 * readable when there is more, or -1. */
+	int (*reap)(struct fl_loop *loop);
 };
 
 struct fl_loop {
@@ -80,9 +95,14 @@ struct fl_loop {
 	unsigned int slot_limit; /* slots from here on are free */
 	unsigned int last_id;
 	struct fl_loop_round round;
-	unsigned int io_count;				/* in flight, at most FL_LOOP_IO_MAX */
-	struct fl_loop_pending *done_first, *done_last; /* fall-back: finished, callback not run yet */
+	unsigned int io_count; /* in flight, at most FL_LOOP_IO_MAX */
+	struct fl_loop_later *later_first, *later_last;
+	struct fl_loop_workers workers;
 	struct io_uring ring;
+
+	int stall_ms; /* constant once started */
+	fl_loop_stall_fn stall_fn;
+	void *stall_arg;
 
 	pthread_mutex_t post_lock; /* posts; and stopping changes under it, so that no accepted post is left behind */
 	struct fl_loop_post *post_first, *post_last;
@@ -98,6 +118,14 @@ FL_CHECKED_RESULT int fl_loop_uring_init(struct fl_loop *loop);
 void fl_loop_uring_fini(struct fl_loop *loop);
 extern const struct fl_loop_backend fl_loop_uring;
 extern const struct fl_loop_backend fl_loop_poll;
+
+void fl_loop_wake(struct fl_loop *loop); /* any thread */
+
+/* -EAGAIN: there is no thread. */
+FL_CHECKED_RESULT int fl_loop_workers_submit(struct fl_loop *loop, const struct fl_loop_io *io,
+					     struct fl_loop_pending *pending);
+void fl_loop_workers_reap(struct fl_loop *loop); /* runs the callbacks of what is done */
+void fl_loop_workers_end(struct fl_loop *loop);	 /* no I/O is in flight; nobody else uses the loop */
 
 /* Calls back and frees. */
 void fl_loop_io_done(struct fl_loop *loop, struct fl_loop_pending *pending, int64_t result);

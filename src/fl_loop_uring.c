@@ -116,35 +116,59 @@ static void uring_forget(struct fl_loop *loop, unsigned int slot)
 	io_uring_sqe_set_data64(sqe, TAG_IGNORED);
 }
 
+/* False: io_uring has no such operation. */
+static bool prepare(struct io_uring_sqe *sqe, const struct fl_loop_io *io)
+{
+	switch (io->op) {
+	case FL_LOOP_READV:
+		io_uring_prep_readv2(sqe, io->fd, io->iov, io->iov_count, io->offset, io->rw_flags);
+		return true;
+	case FL_LOOP_WRITEV:
+		io_uring_prep_writev2(sqe, io->fd, io->iov, io->iov_count, io->offset, io->rw_flags);
+		return true;
+	case FL_LOOP_FSYNC:
+		io_uring_prep_fsync(sqe, io->fd, 0);
+		return true;
+	case FL_LOOP_FDATASYNC:
+		io_uring_prep_fsync(sqe, io->fd, IORING_FSYNC_DATASYNC);
+		return true;
+	case FL_LOOP_FALLOCATE:
+		io_uring_prep_fallocate(sqe, io->fd, io->mode, (off_t)io->offset, (off_t)io->len);
+		return true;
+	case FL_LOOP_SYNCFS:
+	case FL_LOOP_COPY:
+	default:
+		return false;
+	}
+}
+
 static int uring_submit(struct fl_loop *loop, const struct fl_loop_io *io, struct fl_loop_pending *pending)
 {
+	struct io_uring_sqe prepared = {0};
 	struct io_uring_sqe *sqe;
 
-	if (io->op > FL_LOOP_FDATASYNC)
-		return -EINVAL;
+	if (!prepare(&prepared, io))
+		return fl_loop_workers_submit(loop, io, pending);
 	sqe = get_sqe(loop);
 	if (!sqe)
 		return -EAGAIN;
-	if (io->op == FL_LOOP_READV)
-		io_uring_prep_readv2(sqe, io->fd, io->iov, io->iov_count, io->offset, io->rw_flags);
-	else if (io->op == FL_LOOP_WRITEV)
-		io_uring_prep_writev2(sqe, io->fd, io->iov, io->iov_count, io->offset, io->rw_flags);
-	else
-		io_uring_prep_fsync(sqe, io->fd, io->op == FL_LOOP_FDATASYNC ? IORING_FSYNC_DATASYNC : 0);
+	*sqe = prepared;
+	/*
+	 * Straight to a thread: besides sparing the attempt, it is the only way for files that are O_NONBLOCK and know
+	 * no NOWAIT, on which io_uring answers EAGAIN instead of waiting (io_uring/rw.c, REQ_F_NOWAIT).
+	 */
+	if (io->blocks)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	io_uring_sqe_set_data64(sqe, (uintptr_t)pending);
 	return 0;
 }
 
-static void uring_finish_io(struct fl_loop *loop)
+static int uring_reap(struct fl_loop *loop)
 {
-	while (loop->io_count) {
-		int rc = io_uring_submit_and_wait(&loop->ring, 1);
-
-		reap(loop);
-		/* A ring that cannot be waited for any more is torn down with its I/O by fl_loop_free(). */
-		if (rc < 0 && rc != -EINTR && rc != -EAGAIN && rc != -EBUSY)
-			break;
-	}
+	/* what is refused now stays in the queue */
+	(void)io_uring_submit(&loop->ring);
+	reap(loop);
+	return loop->ring.ring_fd;
 }
 
 /* Tries a multishot poll for real: kernels before 5.13 take the operation and ignore the flag. */
@@ -175,8 +199,8 @@ static int try_multishot(struct io_uring *ring)
 
 static bool has_operations(struct io_uring *ring)
 {
-	static const int needed[] = {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_READV, IORING_OP_WRITEV,
-				     IORING_OP_FSYNC};
+	static const int needed[] = {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_READV,
+				     IORING_OP_WRITEV,	 IORING_OP_FSYNC,	IORING_OP_FALLOCATE};
 	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
 	bool all = probe != NULL;
 
@@ -190,6 +214,7 @@ int fl_loop_uring_init(struct fl_loop *loop)
 {
 	/* COOP_TASKRUN (5.19): completions wait for our next system call instead of interrupting a callback. */
 	static const unsigned int flags[] = {IORING_SETUP_CQSIZE | IORING_SETUP_COOP_TASKRUN, IORING_SETUP_CQSIZE};
+	unsigned int workers[2] = {FL_LOOP_WORKERS, 0}; /* for files, and (as it is) for the rest */
 	int rc = -EINVAL;
 
 	for (size_t i = 0; i < FL_ARRAY_SIZE(flags) && rc == -EINVAL; i++) {
@@ -199,6 +224,9 @@ int fl_loop_uring_init(struct fl_loop *loop)
 	}
 	if (rc)
 		return rc;
+	/* Since 5.15; without it the kernel takes 4 for each CPU (io_uring/io-wq.c), which a slow file system has soon.
+	 */
+	(void)io_uring_register_iowq_max_workers(&loop->ring, workers);
 	/* NODROP: a full completion queue delays, it never loses a completion. */
 	if (!(loop->ring.features & IORING_FEAT_NODROP) || !has_operations(&loop->ring))
 		rc = -ENOTSUP;
@@ -220,5 +248,5 @@ const struct fl_loop_backend fl_loop_uring = {
 	.wait = uring_wait,
 	.forget = uring_forget,
 	.submit = uring_submit,
-	.finish_io = uring_finish_io,
+	.reap = uring_reap,
 };

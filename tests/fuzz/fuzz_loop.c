@@ -28,6 +28,7 @@ struct fl_loop {
 	struct source sources[SOURCES_MAX];
 	struct post posts[POSTS_MAX];
 	struct fl_loop_io io[IO_MAX];
+	struct fl_loop_later *later;
 };
 
 int fl_loop_new(const char *name, uint32_t flags, struct fl_loop **loop, struct fl_diag *diag)
@@ -52,21 +53,24 @@ static void run_posts(struct fl_loop *loop)
 	loop->post_count = 0;
 }
 
-static int64_t do_io(const struct fl_loop_io *io)
+void fl_loop_later(struct fl_loop *loop, struct fl_loop_later *later)
 {
-	ssize_t done;
+	if (later->waits)
+		return;
+	later->waits = true;
+	later->next = loop->later;
+	loop->later = later;
+}
 
-	switch (io->op) {
-	case FL_LOOP_READV:
-		done = preadv2(io->fd, io->iov, (int)io->iov_count, (off_t)io->offset, io->rw_flags);
-		break;
-	case FL_LOOP_WRITEV:
-		done = pwritev2(io->fd, io->iov, (int)io->iov_count, (off_t)io->offset, io->rw_flags);
-		break;
-	default:
-		done = io->op == FL_LOOP_FSYNC ? fsync(io->fd) : fdatasync(io->fd);
+static void run_later(struct fl_loop *loop)
+{
+	while (loop->later) {
+		struct fl_loop_later *later = loop->later;
+
+		loop->later = later->next;
+		later->waits = false;
+		later->fn(later->arg);
 	}
-	return done < 0 ? -errno : done;
 }
 
 static void finish_io(struct fl_loop *loop, unsigned int which)
@@ -74,7 +78,7 @@ static void finish_io(struct fl_loop *loop, unsigned int which)
 	struct fl_loop_io io = loop->io[which];
 
 	loop->io[which] = loop->io[--loop->io_count];
-	io.fn(io.arg, do_io(&io));
+	io.fn(io.arg, fl_loop_run_io(&io));
 }
 
 unsigned int fuzz_loop_io_count(const struct fl_loop *loop)
@@ -88,7 +92,23 @@ void fuzz_loop_do_io(struct fl_loop *loop, unsigned int which)
 		return;
 	loop->in_callback = true;
 	finish_io(loop, which % loop->io_count);
+	run_later(loop);
 	loop->in_callback = false;
+}
+
+void fl_loop_finish_io(struct fl_loop *loop)
+{
+	while (loop->io_count)
+		finish_io(loop, 0);
+	run_later(loop);
+}
+
+void fl_loop_on_stall(struct fl_loop *loop, int interval_ms, fl_loop_stall_fn fn, void *arg)
+{
+	(void)loop;
+	(void)interval_ms;
+	(void)fn;
+	(void)arg;
 }
 
 /* The posted first: it finds the I/O in flight, as on a loop with a thread. */
@@ -96,8 +116,7 @@ static void settle(struct fl_loop *loop)
 {
 	loop->in_callback = true;
 	run_posts(loop);
-	while (loop->io_count)
-		finish_io(loop, 0);
+	fl_loop_finish_io(loop);
 	run_posts(loop);
 	loop->in_callback = false;
 }
@@ -188,6 +207,7 @@ unsigned int fuzz_loop_turn(struct fl_loop *loop)
 		served++;
 	}
 	run_posts(loop);
+	run_later(loop);
 	loop->in_callback = false;
 	return served;
 }

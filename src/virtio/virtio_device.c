@@ -136,6 +136,9 @@ static int run_errand(struct fl_virtio_mmio *dev, const struct fl_virtio_carry *
 	case FL_CARRY_ENABLE:
 		return enable_queue(carry->queue);
 	case FL_CARRY_DISABLE:
+		/* 4.2.2.2: once it reads back as not ready the queue is not touched, nor are its buffers */
+		if (dev->opts.ops.quiesce)
+			dev->opts.ops.quiesce(dev->opts.ops.arg);
 		fl_virtq_disable(&carry->queue->vq);
 		return 0;
 	default:

@@ -24,8 +24,10 @@ struct fl_virtio_mmio;
 struct fl_virtio_ops {
 	/* loop thread, DRIVER_OK is set: the guest has kicked queue `index`, or it has just become ready */
 	void (*queue_notified)(void *arg, unsigned int index);
-	/* loop thread: drop all state, all requests in flight are forgotten; queues are disabled afterwards */
+	/* loop thread: drop all state; nothing is in flight when it returns, and queues are disabled afterwards */
 	void (*reset)(void *arg);
+	/* loop thread, before a queue is disabled alone: returns when nothing is in flight; NULL: nothing ever is */
+	void (*quiesce)(void *arg);
 	/* vCPU thread: len bytes of configuration space at offset (inside config_len) */
 	void (*config_read)(void *arg, uint32_t offset, void *buf, uint32_t len);
 	/* vCPU thread; NULL: writes are ignored */

@@ -20,6 +20,8 @@
 #define FL_FS_HELD_MAX	  16u
 #define FL_FS_HELD_LEN	  (64u << 10)
 #define FL_FS_HELD_MAX_NS UINT64_C(50000)
+/* How often it is said that something waits for a file system that does not answer. */
+#define FL_FS_STALL_MS 2000
 
 /* struct virtio_fs_config, virtio 1.2, 5.11.4 */
 struct fs_config {
@@ -34,50 +36,66 @@ struct held {
 	uint64_t since_ns;
 };
 
+/* A chain of a queue's: the one that is being served, or a copy of one that is in flight. */
+struct request {
+	struct fl_fs_device *dev;
+	unsigned int queue;
+	struct fl_chain chain;
+};
+
 struct fl_fs_device {
 	struct fl_fs *fs;
 	struct fl_virtio_mmio *transport;
+	struct fl_loop *loop;
 	const struct fl_gpa_map *map;
 	const struct fl_log *log;
 	struct fs_config config;
 	bool thread_prepared;
-	struct fl_chain chain; /* the one that is being served */
+	struct held held[FL_FS_QUEUES];
+	struct fl_loop_later announcement;
+	struct request current;
 };
 
 static int64_t io_read(void *arg, uint64_t offset, void *buf, size_t len)
 {
-	const struct fl_fs_device *dev = arg;
+	const struct request *request = arg;
 
-	return fl_chain_read(dev->map, &dev->chain, offset, buf, len);
+	return fl_chain_read(request->dev->map, &request->chain, offset, buf, len);
 }
 
 static int64_t io_write(void *arg, uint64_t offset, const void *buf, size_t len)
 {
-	const struct fl_fs_device *dev = arg;
+	const struct request *request = arg;
 
-	return fl_chain_write(dev->map, &dev->chain, offset, buf, len);
+	return fl_chain_write(request->dev->map, &request->chain, offset, buf, len);
 }
 
 static int io_iov(void *arg, bool writable, uint64_t offset, uint64_t len, struct iovec *iov, unsigned int cap,
 		  unsigned int *count)
 {
-	const struct fl_fs_device *dev = arg;
+	const struct request *request = arg;
 
-	return fl_chain_iov(dev->map, &dev->chain, writable, offset, len, iov, cap, count);
+	return fl_chain_iov(request->dev->map, &request->chain, writable, offset, len, iov, cap, count);
 }
 
-static const struct fl_fuse_io chain_io = {.read = io_read, .write = io_write, .iov = io_iov};
-
-static void announce(struct fl_fs_device *dev, unsigned int index, struct held *held)
+static void announce(struct fl_fs_device *dev, unsigned int index)
 {
 	fl_virtio_announce(dev->transport, index);
-	*held = (struct held){0};
+	dev->held[index] = (struct held){0};
+}
+
+static void announce_all(void *arg)
+{
+	struct fl_fs_device *dev = arg;
+
+	for (unsigned int i = 0; i < FL_FS_QUEUES; i++)
+		announce(dev, i);
 }
 
 /* What was given back before is still announced. */
-static void need_reset(struct fl_fs_device *dev, unsigned int index, struct held *held, const char *why)
+static void need_reset(struct fl_fs_device *dev, const char *why)
 {
-	announce(dev, index, held);
+	announce_all(dev);
 	fl_virtio_needs_reset(dev->transport, why);
 }
 
@@ -90,34 +108,76 @@ static uint64_t now_ns(void)
 }
 
 /* Gives the chain back; the guest is told now or, within the bounds of what may be held, with later ones. */
-static void give_back(struct fl_fs_device *dev, unsigned int index, uint32_t written, struct held *held)
+static void give_back(const struct request *request, uint32_t written)
 {
+	struct held *held = &request->dev->held[request->queue];
 	uint64_t now = now_ns();
 
-	fl_virtio_put(dev->transport, index, dev->chain.head, written);
+	fl_virtio_put(request->dev->transport, request->queue, request->chain.head, written);
 	if (!held->count++)
 		held->since_ns = now;
-	held->len += dev->chain.readable_len + written;
+	held->len += request->chain.readable_len + written;
 	if (held->count >= FL_FS_HELD_MAX || held->len > FL_FS_HELD_LEN || now - held->since_ns > FL_FS_HELD_MAX_NS)
-		announce(dev, index, held);
+		announce(request->dev, request->queue);
 }
 
-/* False: the guest broke the ring's or the header's rules, and the device waits for a reset. */
-static bool serve_chain(struct fl_fs_device *dev, unsigned int index, struct held *held)
+/* ---- in flight ---- */
+
+static void *io_keep(void *arg)
 {
+	const struct request *request = arg;
+	unsigned int segs = request->chain.readable_count + request->chain.writable_count;
+	struct request *kept = malloc(sizeof(*kept));
+
+	if (kept)
+		memcpy(kept, request, offsetof(struct request, chain.segs[segs]));
+	return kept;
+}
+
+static void io_done(void *arg, int64_t written)
+{
+	struct request *request = arg;
+
+	give_back(request, (uint32_t)written);
+	/* with what else is done in this round */
+	fl_loop_later(request->dev->loop, &request->dev->announcement);
+	free(request);
+}
+
+static const struct fl_fuse_io chain_io = {
+	.read = io_read, .write = io_write, .iov = io_iov, .keep = io_keep, .done = io_done, .drop = free};
+
+static void on_stall(void *arg, unsigned int in_flight)
+{
+	const struct fl_fs_device *dev = arg;
+
+	fl_log(dev->log, FL_LOG_WARN,
+	       "fs: tag=%.36s the host's file system does not answer: %u requests of the guest are in flight, and the VM's end or "
+	       "the reset of the share waits for them",
+	       dev->config.tag, in_flight);
+}
+
+/* ---- queues ---- */
+
+/* False: the guest broke the ring's or the header's rules, and the device waits for a reset. */
+static bool serve_current(struct fl_fs_device *dev)
+{
+	const struct fl_chain *chain = &dev->current.chain;
 	struct fl_fuse_request request = {
 		.io = &chain_io,
-		.arg = dev,
-		.readable_len = dev->chain.readable_len,
-		.writable_len = dev->chain.writable_len,
+		.arg = &dev->current,
+		.readable_len = chain->readable_len,
+		.writable_len = chain->writable_len,
 	};
 	int64_t written = fl_fs_handle(dev->fs, &request);
 
+	if (written == FL_FS_LATER)
+		return true;
 	if (written < 0) {
-		need_reset(dev, index, held, "a request without a whole FUSE header");
+		need_reset(dev, "a request without a whole FUSE header");
 		return false;
 	}
-	give_back(dev, index, (uint32_t)written, held);
+	give_back(&dev->current, (uint32_t)written);
 	return true;
 }
 
@@ -136,26 +196,33 @@ static void on_queue(void *arg, unsigned int index)
 {
 	struct fl_fs_device *dev = arg;
 	struct fl_virtq *vq = fl_virtio_queue(dev->transport, index);
-	struct held held = {0};
 
 	prepare_thread(dev);
+	dev->current.queue = index;
 	for (unsigned int i = 0; i < FL_FS_BATCH; i++) {
-		int got = fl_virtq_pop(vq, &dev->chain);
+		int got = fl_virtq_pop(vq, &dev->current.chain);
 
 		if (got < 0) {
-			need_reset(dev, index, &held, "a malformed descriptor chain");
+			need_reset(dev, "a malformed descriptor chain");
 			return;
 		}
-		if (got && !serve_chain(dev, index, &held))
+		if (got && !serve_current(dev))
 			return;
 		if (got)
 			continue;
-		announce(dev, index, &held);
+		announce(dev, index);
 		if (!fl_virtq_enable_notify(vq))
 			return;
 	}
-	announce(dev, index, &held);
+	announce(dev, index);
 	fl_virtio_requeue(dev->transport, index);
+}
+
+static void on_quiesce(void *arg)
+{
+	struct fl_fs_device *dev = arg;
+
+	fl_fs_quiesce(dev->fs);
 }
 
 static void on_reset(void *arg)
@@ -194,6 +261,7 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 		.writable = opts->writable,
 		.attr_timeout_ms = opts->attr_timeout_ms,
 		.window = opts->window,
+		.loop = opts->transport.loop,
 		.shares = opts->shares,
 		.log = opts->transport.log,
 	};
@@ -210,9 +278,11 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 	transport.ops = (struct fl_virtio_ops){
 		.queue_notified = on_queue,
 		.reset = on_reset,
+		.quiesce = on_quiesce,
 		.config_read = on_config_read,
 		.arg = dev,
 	};
+	fl_loop_on_stall(dev->loop, FL_FS_STALL_MS, on_stall, dev);
 	return fl_virtio_mmio_new(&transport, &dev->transport, diag);
 }
 
@@ -223,6 +293,9 @@ int fl_fs_device_new(const struct fl_fs_device_opts *opts, struct fl_fs_device *
 
 	if (!fresh)
 		return fl_diag(diag, -ENOMEM, "no memory for the device of share \"%s\"", opts->tag);
+	fresh->current.dev = fresh;
+	fresh->announcement = (struct fl_loop_later){.fn = announce_all, .arg = fresh};
+	fresh->loop = opts->transport.loop;
 	fresh->map = opts->transport.map;
 	fresh->log = opts->transport.log;
 	error = init_device(fresh, opts, diag);

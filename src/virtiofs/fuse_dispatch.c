@@ -52,7 +52,7 @@ static const struct op ops[FL_FUSE_OPCODE_MAX + 1] = {
 	[FUSE_FSYNCDIR] = {"FSYNCDIR", fl_op_fsyncdir, 16, 0, 0},
 	[FUSE_ACCESS] = {"ACCESS", fl_op_access, 8, 0, 0},
 	[FUSE_CREATE] = {"CREATE", fl_op_create, 18, 144, FL_OP_CHANGES},
-	/* every request is done by the time an INTERRUPT for it is read */
+	/* Linux's virtio_fs sends none; what is in flight could not be taken back anyway */
 	[FUSE_INTERRUPT] = {"INTERRUPT", NULL, 8, 0, FL_OP_ONE_WAY},
 	[FUSE_IOCTL] = {"IOCTL", fl_op_ioctl, 32, 0, FL_OP_DATA},
 	[FUSE_DESTROY] = {"DESTROY", fl_op_destroy, 0, 0, FL_OP_BEFORE_INIT},
@@ -255,6 +255,12 @@ static void update_gauges(struct fl_fs *fs)
 	atomic_store_explicit(&fs->counters.handles, fs->handles.slots.used, memory_order_relaxed);
 }
 
+int64_t fl_fs_answer(struct fl_fs_call *call, int error)
+{
+	update_gauges(call->fs);
+	return write_reply(call, fl_fuse_error(error));
+}
+
 int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request)
 {
 	struct fl_fs_call call = {.fs = fs, .request = request};
@@ -280,16 +286,21 @@ int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request)
 		return 0;
 	}
 	call.room = request->writable_len - FL_FUSE_OUT_HEADER_LEN;
-	if (op && op->name)
-		error = fl_fuse_error(serve(&call, op));
-	else
-		error = -ENOSYS;
-	update_gauges(fs);
-	return write_reply(&call, error);
+	if (!op || !op->name)
+		return write_reply(&call, -ENOSYS);
+	error = serve(&call, op);
+	return error == FL_FS_LATER ? FL_FS_LATER : fl_fs_answer(&call, error);
+}
+
+void fl_fs_quiesce(struct fl_fs *fs)
+{
+	if (fs->in_flight)
+		fl_loop_finish_io(fs->loop);
 }
 
 void fl_fs_reset(struct fl_fs *fs)
 {
+	fl_fs_quiesce(fs);
 	fs->initialized = false;
 	fs->flags = 0;
 	fl_handle_close_all(&fs->handles);
@@ -309,6 +320,7 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	if (!fresh)
 		return fl_diag(diag, -ENOMEM, "no memory for a share");
 	fresh->window = opts->window;
+	fresh->loop = opts->loop;
 	fresh->log = opts->log;
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;
 	/* each may be open twice, for reading and for writing */

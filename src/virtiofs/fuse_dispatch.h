@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "fl_log.h"
+#include "fl_loop.h"
 #include "mmu_backing/window.h"
 #include "virtiofs/fs_export.h"
 #include "virtiofs/handle_table.h"
@@ -19,12 +20,20 @@ struct fl_fs;
 /*
  * One request: bytes to be read, room to be written. Both are byte streams without framing. The
  * functions have the contracts of fl_chain_read(), fl_chain_write() and fl_chain_iov().
+ *
+ * Whoever can have several requests in flight sets the last three. keep: makes the request outlive fl_fs_handle() and
+ * returns what `arg` is from now on, or NULL if there is no memory. Of each that was kept one of the others is called
+ * once: done, when it has been answered with so many bytes (written as fl_fs_handle()'s result), or drop, if it is
+ * served at once after all.
  */
 struct fl_fuse_io {
 	int64_t (*read)(void *arg, uint64_t offset, void *buf, size_t len);
 	int64_t (*write)(void *arg, uint64_t offset, const void *buf, size_t len);
 	int (*iov)(void *arg, bool writable, uint64_t offset, uint64_t len, struct iovec *iov, unsigned int cap,
 		   unsigned int *count);
+	void *(*keep)(void *arg);
+	void (*done)(void *arg, int64_t written);
+	void (*drop)(void *arg);
 };
 
 struct fl_fuse_request {
@@ -39,6 +48,7 @@ struct fl_fs_opts {
 	bool writable;
 	uint32_t attr_timeout_ms;
 	struct fl_window *window; /* NULL: no DAX */
+	struct fl_loop *loop;	  /* that serves; NULL: nothing is in flight when fl_fs_handle() returns */
 	const struct fl_log *log;
 	uint32_t inodes_max; /* known at a time; this and the next two: 0 for by the process's limit of descriptors */
 	uint32_t open_max;   /* of them held open */
@@ -56,12 +66,18 @@ void fl_fs_free(struct fl_fs *fs); /* NULL allowed */
 FL_CHECKED_RESULT int fl_fs_prepare_thread(void);
 
 /*
- * Serves one request. Returns the bytes written (0 for those that get no reply, or whose memory has vanished), or
- * -EPROTO if it has not even a whole header: the device then needs a reset.
+ * Serves one request. Returns the bytes written (0 for those that get no reply, or whose memory has vanished),
+ * FL_FS_LATER if it is in flight, or -EPROTO if it has not even a whole header: the device then needs a reset.
  */
+#define FL_FS_LATER (-4096) /* no errno */
 int64_t fl_fs_handle(struct fl_fs *fs, const struct fl_fuse_request *request);
 
-/* As if freshly made: the guest's inodes, handles and mappings are gone. DESTROY, second INIT, device reset. */
+/* Waits for what is in flight, which is answered. */
+void fl_fs_quiesce(struct fl_fs *fs);
+/*
+ * As if freshly made: nothing is in flight, the guest's inodes, handles and mappings are gone. DESTROY, second INIT,
+ * device reset.
+ */
 void fl_fs_reset(struct fl_fs *fs);
 
 /* Any thread. */

@@ -17,6 +17,8 @@ struct fl_fs {
 	struct fl_export fs_export;
 	struct fl_handle_table handles;
 	struct fl_window *window;
+	struct fl_loop *loop;	/* NULL: nothing is ever in flight */
+	unsigned int in_flight; /* see fuse_flight.h */
 	const struct fl_log *log;
 	struct fl_log_limit log_limit;
 	uint32_t attr_timeout_ms;
@@ -41,7 +43,11 @@ struct fl_fs_call {
 	bool body_in_place;
 };
 
+/* 0, -errno, or FL_FS_LATER from fl_fs_start() */
 typedef int (*fl_fs_op_fn)(struct fl_fs_call *call);
+
+/* The end of every request that has a reply: bytes written, as fl_fs_handle() returns them. */
+FL_CHECKED_RESULT int64_t fl_fs_answer(struct fl_fs_call *call, int error);
 
 /* The reply's body; what does not fit (which the dispatcher's min_out excludes for fixed sizes) is -EINVAL. */
 FL_CHECKED_RESULT int fl_fs_reply(struct fl_fs_call *call, const void *body, size_t len);

@@ -6,8 +6,16 @@ void fl_handle_table_init(struct fl_handle_table *table, uint32_t max)
 	fl_slot_table_init(&table->slots, 1, max);
 }
 
-static void handle_free(struct fl_handle *handle)
+void fl_handle_get(struct fl_handle *handle)
 {
+	if (handle)
+		handle->refs++;
+}
+
+void fl_handle_put(struct fl_handle *handle)
+{
+	if (!handle || --handle->refs)
+		return;
 	fl_close(&handle->fd);
 	free(handle->dir);
 	free(handle);
@@ -38,6 +46,7 @@ int fl_handle_add(struct fl_handle_table *table, const struct fl_handle *handle,
 	if (!fresh)
 		return -ENOMEM;
 	*fresh = *handle;
+	fresh->refs = 1;
 	error = fl_slot_add(&table->slots, fresh, fh);
 	if (error) {
 		free(fresh);
@@ -62,5 +71,5 @@ void fl_handle_close(struct fl_handle_table *table, uint64_t fh)
 	if (!handle)
 		return;
 	fl_slot_remove(&table->slots, fh);
-	handle_free(handle);
+	fl_handle_put(handle);
 }

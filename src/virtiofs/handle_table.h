@@ -18,11 +18,21 @@ struct fl_dir_stream {
 	uint8_t data[FL_DIR_READ_LEN] __attribute__((aligned(8)));
 };
 
+/* How data goes between a file and the guest without holding up others; found out when it first does. */
+enum fl_data_way {
+	FL_DATA_UNKNOWN,
+	FL_DATA_AT_ONCE,   /* the file system is memory, nothing is waited for */
+	FL_DATA_TRY,	   /* RWF_NOWAIT, and what that leaves in flight */
+	FL_DATA_IN_FLIGHT, /* knows no RWF_NOWAIT */
+};
+
 struct fl_handle {
 	int fd;
+	unsigned int refs; /* the table's, and those of what is in flight */
 	enum fl_handle_kind kind;
 	uint64_t nodeid;
 	bool readable, writable;
+	enum fl_data_way reading, writing;
 	bool sealed;		   /* an empty directory; fd is of no use */
 	struct fl_dir_stream *dir; /* NULL until first read */
 };
@@ -39,7 +49,10 @@ FL_CHECKED_RESULT int fl_handle_add(struct fl_handle_table *table, const struct 
 /* NULL if there is no such handle of that kind for that nodeid. */
 struct fl_handle *fl_handle_find(const struct fl_handle_table *table, uint64_t fh, uint64_t nodeid,
 				 enum fl_handle_kind kind);
+/* It names nothing from now on; its descriptor is closed when the last reference is gone. */
 void fl_handle_close(struct fl_handle_table *table, uint64_t fh);
+void fl_handle_get(struct fl_handle *handle); /* NULL allowed, here and there */
+void fl_handle_put(struct fl_handle *handle);
 void fl_handle_close_all(struct fl_handle_table *table);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The descriptors behind inodes: held, closed when there are too many, opened again by handle. */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "virtiofs/inode_table.h"
 
@@ -160,6 +162,23 @@ bool fl_inode_table_has_mount(const struct fl_inode_table *table, uint64_t mnt_i
 	return find_mount(table, mnt_id);
 }
 
+bool fl_inode_is_in_memory(const struct fl_inode_table *table, const struct fl_inode *inode)
+{
+	const struct fl_mount *mount = find_mount(table, inode->key.mnt_id);
+
+	return mount && mount->in_memory;
+}
+
+static bool is_in_memory(int fd)
+{
+	struct statfs sfs;
+
+	if (fd < 0 || fstatfs(fd, &sfs))
+		return false;
+	return (uint64_t)sfs.f_type == TMPFS_MAGIC || (uint64_t)sfs.f_type == RAMFS_MAGIC ||
+	       (uint64_t)sfs.f_type == HUGETLBFS_MAGIC;
+}
+
 int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int fd)
 {
 	FL_CLOSE int own_fd = fd;
@@ -170,7 +189,8 @@ int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int 
 	mount = malloc(sizeof(*mount));
 	if (!mount)
 		return -ENOMEM;
-	*mount = (struct fl_mount){.mnt_id = mnt_id, .fd = -1, .next = table->mounts};
+	*mount =
+		(struct fl_mount){.mnt_id = mnt_id, .fd = -1, .in_memory = is_in_memory(own_fd), .next = table->mounts};
 	if (opens_by_handle(own_fd))
 		mount->fd = fl_steal_fd(&own_fd);
 	table->mounts = mount;

@@ -49,6 +49,7 @@ TAILQ_HEAD(fl_inode_list, fl_inode);
 struct fl_mount {
 	uint64_t mnt_id;
 	int fd; /* of a file or directory on it, not O_PATH; -1: cannot open by handle there */
+	bool in_memory;
 	struct fl_mount *next;
 };
 
@@ -102,6 +103,8 @@ bool fl_inode_is_same(const struct fl_inode *inode, int fd);
  */
 FL_CHECKED_RESULT int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int fd);
 bool fl_inode_table_has_mount(const struct fl_inode_table *table, uint64_t mnt_id);
+/* Is its file system one whose files are in memory only, as tmpfs? */
+bool fl_inode_is_in_memory(const struct fl_inode_table *table, const struct fl_inode *inode);
 /* All but one; 0: all. No inode of them may be known any more. */
 void fl_inode_table_drop_mounts(struct fl_inode_table *table, uint64_t keep_mnt_id);
 

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "virtiofs/fuse_ops.h"
+#include "virtiofs/fuse_flight.h"
 
 /* Of a guest's open flags these mean something on the host. O_APPEND comes with each WRITE. */
 #define FL_OPEN_FLAGS_PASSED (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC | O_NOATIME)
-/* One COPY_FILE_RANGE copies at most this much on the loop's thread; the guest asks again for the rest. */
+/* One COPY_FILE_RANGE copies at most this much, which a reset has to wait for; the guest asks again for the rest. */
 #define FL_COPY_MAX (UINT64_C(8) << 20)
 
 static int host_flags(const struct fl_fs *fs, uint32_t guest_flags, int *flags)
@@ -225,9 +225,16 @@ int fl_op_flush(struct fl_fs_call *call)
 	return fl_fs_take_file(call, &in, sizeof(in), &handle);
 }
 
-static int sync_fd(int fd, uint32_t fsync_flags)
+static int start_sync(struct fl_fs_call *call, struct fl_handle *handle, uint32_t fsync_flags)
 {
-	return (fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd)) ? -errno : 0;
+	const struct fl_fs_work work = {
+		.io = {.op = fsync_flags & FUSE_FSYNC_FDATASYNC ? FL_LOOP_FDATASYNC : FL_LOOP_FSYNC, .fd = handle->fd},
+		.handle = handle,
+		.own_fd = -1,
+		.finish = fl_fs_finish_plain,
+	};
+
+	return fl_fs_start(call, &work);
 }
 
 int fl_op_fsync(struct fl_fs_call *call)
@@ -237,7 +244,7 @@ int fl_op_fsync(struct fl_fs_call *call)
 	int error = fl_fs_take_file(call, &in, sizeof(in), &handle);
 
 	/* Stores through DAX have dirtied the host's page cache: any descriptor of the file will do. */
-	return error ? error : sync_fd(handle->fd, in.fsync_flags);
+	return error ? error : start_sync(call, handle, in.fsync_flags);
 }
 
 int fl_op_fsyncdir(struct fl_fs_call *call)
@@ -248,25 +255,23 @@ int fl_op_fsyncdir(struct fl_fs_call *call)
 
 	if (error || handle->sealed)
 		return error;
-	return sync_fd(handle->fd, in.fsync_flags);
+	return start_sync(call, handle, in.fsync_flags);
 }
 
 /* The guest's sync(2). It has nothing to make durable on an export it cannot write. */
 int fl_op_syncfs(struct fl_fs_call *call)
 {
-	FL_CLOSE int fd = -1;
+	struct fl_fs_work work = {.io = {.op = FL_LOOP_SYNCFS}, .own_fd = -1, .finish = fl_fs_finish_plain};
 	struct fl_inode *dir;
 	int error = fl_fs_get_dir(call, call->header.nodeid, &dir);
 
 	if (error)
 		return error;
-	if (call->fs->fs_export.writable) {
-		error = fl_export_reopen(&call->fs->fs_export, dir->fd, O_RDONLY | O_DIRECTORY, &fd);
-		if (!error && syncfs(fd))
-			error = -errno;
-	}
+	if (call->fs->fs_export.writable)
+		error = fl_export_reopen(&call->fs->fs_export, dir->fd, O_RDONLY | O_DIRECTORY, &work.own_fd);
 	fl_fs_put(call->fs, dir);
-	return error;
+	work.io.fd = work.own_fd;
+	return work.own_fd < 0 ? error : fl_fs_start(call, &work);
 }
 
 /* COLLAPSE and INSERT would move pages that the guest has mapped. */
@@ -278,6 +283,7 @@ static bool fallocate_mode_is_known(uint32_t mode)
 
 int fl_op_fallocate(struct fl_fs_call *call)
 {
+	struct fl_fs_work work = {.io = {.op = FL_LOOP_FALLOCATE}, .own_fd = -1, .finish = fl_fs_finish_plain};
 	struct fuse_fallocate_in in;
 	struct fl_handle *handle;
 	uint64_t end;
@@ -291,7 +297,12 @@ int fl_op_fallocate(struct fl_fs_call *call)
 		return -EOPNOTSUPP;
 	if (!in.length || fl_add_overflows(in.offset, in.length, &end) || end > INT64_MAX)
 		return -EINVAL;
-	return fallocate(handle->fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) ? -errno : 0;
+	work.handle = handle;
+	work.io.fd = handle->fd;
+	work.io.mode = (int)in.mode;
+	work.io.offset = in.offset;
+	work.io.len = in.length;
+	return fl_fs_start(call, &work);
 }
 
 int fl_op_lseek(struct fl_fs_call *call)
@@ -314,15 +325,19 @@ int fl_op_lseek(struct fl_fs_call *call)
 	return fl_fs_reply(call, &out, sizeof(out));
 }
 
+static int finish_copy(struct fl_fs_call *call, int64_t copied)
+{
+	struct fuse_write_out out = {.size = (uint32_t)copied};
+
+	return copied < 0 ? (int)copied : fl_fs_reply(call, &out, sizeof(out));
+}
+
 int fl_op_copy_file_range(struct fl_fs_call *call)
 {
+	struct fl_fs_work work = {.io = {.op = FL_LOOP_COPY}, .own_fd = -1, .finish = finish_copy};
 	struct fuse_copy_file_range_in in;
-	struct fuse_write_out out = {0};
 	struct fl_handle *from;
 	struct fl_handle *to;
-	off_t from_off;
-	off_t to_off;
-	ssize_t copied;
 	int error = fl_fs_take_file(call, &in, sizeof(in), &from);
 
 	if (error)
@@ -332,13 +347,14 @@ int fl_op_copy_file_range(struct fl_fs_call *call)
 		return -EBADF;
 	if (in.flags || in.off_in > INT64_MAX || in.off_out > INT64_MAX)
 		return -EINVAL;
-	from_off = (off_t)in.off_in;
-	to_off = (off_t)in.off_out;
-	copied = copy_file_range(from->fd, &from_off, to->fd, &to_off, FL_MIN(in.len, FL_COPY_MAX), 0);
-	if (copied < 0)
-		return -errno;
-	out.size = (uint32_t)copied;
-	return fl_fs_reply(call, &out, sizeof(out));
+	work.handle = from;
+	work.other = to;
+	work.io.fd = from->fd;
+	work.io.offset = in.off_in;
+	work.io.to_fd = to->fd;
+	work.io.to_offset = in.off_out;
+	work.io.len = FL_MIN(in.len, FL_COPY_MAX);
+	return fl_fs_start(call, &work);
 }
 
 int fl_op_ioctl(struct fl_fs_call *call)

@@ -20,6 +20,7 @@
 #define HIPRIO	   0
 #define REQUESTS   1
 #define DATA	   "what the host's file says"
+#define QUEUE_LEN  256
 
 struct box {
 	struct guest guest;
@@ -47,7 +48,7 @@ static inline void make_directory(struct box *box)
 	close(fd);
 }
 
-static inline struct box *box_new(bool with_window)
+static inline struct box *box_new_on(bool with_window, uint32_t loop_flags, const struct fl_log *log)
 {
 	struct box *box = calloc(1, sizeof(*box));
 	struct fl_fs_device_opts opts = {
@@ -70,7 +71,8 @@ static inline struct box *box_new(bool with_window)
 		opts.transport.shm_gpa = WINDOW_GPA;
 		opts.transport.shm_len = region.len;
 	}
-	assert_int_equal(fl_loop_new("fs0", 0, &box->loop, NULL), 0);
+	assert_int_equal(fl_loop_new("fs0", loop_flags, &box->loop, NULL), 0);
+	opts.transport.log = log;
 	opts.transport.map = &box->guest.map;
 	opts.transport.loop = box->loop;
 	opts.root_fd = box->dir_fd;
@@ -80,18 +82,23 @@ static inline struct box *box_new(bool with_window)
 	box->mmio = fl_fs_device_transport(box->dev);
 	assert_int_equal(fl_loop_start(box->loop, NULL), 0);
 	for (int i = 0; i < 2; i++)
-		driver_queue_init(&box->queues[i], &box->guest, 128);
+		driver_queue_init(&box->queues[i], &box->guest, QUEUE_LEN);
 	box->table = guest_alloc(&box->guest, 16 * 64);
 	box->in = guest_alloc(&box->guest, 65536);
 	box->out = guest_alloc(&box->guest, 65536);
 	return box;
 }
 
+static inline struct box *box_new(bool with_window)
+{
+	return box_new_on(with_window, 0, NULL);
+}
+
 static inline void start_driver_with(struct box *box, uint64_t features)
 {
 	for (int i = 0; i < 2; i++) {
-		memset(at(&box->guest, box->queues[i].avail), 0, 6 + 2 * 128);
-		memset(at(&box->guest, box->queues[i].used), 0, 6 + 8 * 128);
+		memset(at(&box->guest, box->queues[i].avail), 0, 6 + 2 * QUEUE_LEN);
+		memset(at(&box->guest, box->queues[i].used), 0, 6 + 8 * QUEUE_LEN);
 		box->queues[i].avail_idx = 0;
 		box->queues[i].used_seen = 0;
 	}

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "virtiofs/handle_table.h"
@@ -261,6 +262,49 @@ static void too_many_handles_are_refused(void **state)
 	fl_handle_table_fini(&table);
 }
 
+static void a_handle_in_use_stays_open(void **state)
+{
+	struct fl_handle handle = {.fd = some_fd(), .kind = FL_HANDLE_FILE, .nodeid = 42};
+	struct fl_handle_table table;
+	struct fl_handle *found;
+	uint64_t fh;
+
+	(void)state;
+	fl_handle_table_init(&table, 4);
+	assert_int_equal(fl_handle_add(&table, &handle, &fh), 0);
+	found = fl_handle_find(&table, fh, 42, FL_HANDLE_FILE);
+	fl_handle_get(found);
+	fl_handle_get(found);
+	fl_handle_close(&table, fh);
+	assert_null(fl_handle_find(&table, fh, 42, FL_HANDLE_FILE));
+	fl_handle_put(found);
+	assert_true(is_open(handle.fd));
+	fl_handle_put(found);
+	assert_false(is_open(handle.fd));
+	fl_handle_get(NULL);
+	fl_handle_put(NULL);
+	fl_handle_table_fini(&table);
+}
+
+/* A memfd is a file of the kernel's own tmpfs, /proc is none; no such mount is known as the fourth. */
+static void file_systems_in_memory_are_known(void **state)
+{
+	struct fl_inode in_memory = {.key.mnt_id = 4}, elsewhere = {.key.mnt_id = 5}, nowhere = {.key.mnt_id = 6};
+	struct fl_inode unnamed = {.key.mnt_id = 7};
+	struct fl_inode_table table;
+
+	(void)state;
+	table_init(&table, 10);
+	assert_int_equal(fl_inode_table_add_mount(&table, 4, memfd_create("memory", MFD_CLOEXEC)), 0);
+	assert_int_equal(fl_inode_table_add_mount(&table, 5, open("/proc/self/status", O_RDONLY | O_CLOEXEC)), 0);
+	assert_int_equal(fl_inode_table_add_mount(&table, 6, -1), 0);
+	assert_true(fl_inode_is_in_memory(&table, &in_memory));
+	assert_false(fl_inode_is_in_memory(&table, &elsewhere));
+	assert_false(fl_inode_is_in_memory(&table, &nowhere));
+	assert_false(fl_inode_is_in_memory(&table, &unnamed));
+	fl_inode_table_fini(&table);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(one_inode_has_one_nodeid),
 	cmocka_unit_test(device_and_mount_tell_inodes_apart),
@@ -274,5 +318,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_full_table_says_so),
 	cmocka_unit_test(handles_belong_to_their_nodeid_and_kind),
 	cmocka_unit_test(too_many_handles_are_refused),
+	cmocka_unit_test(a_handle_in_use_stays_open),
+	cmocka_unit_test(file_systems_in_memory_are_known),
 };
 FL_TEST_MAIN(20, tests)

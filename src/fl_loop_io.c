@@ -4,14 +4,24 @@
 
 #include <fcntl.h>
 
+/* An offset of -1 is "where the descriptor is" for the calls with arrays alone. */
+static bool is_plain(const struct fl_loop_io *io)
+{
+	return io->iov_count == 1 && !io->rw_flags && io->offset != UINT64_MAX;
+}
+
 static int64_t run_once(const struct fl_loop_io *io)
 {
 	off_t from = (off_t)io->offset, to = (off_t)io->to_offset;
 
 	switch (io->op) {
 	case FL_LOOP_READV:
+		if (is_plain(io)) /* the kernel has no array to fetch then */
+			return pread(io->fd, io->iov->iov_base, io->iov->iov_len, (off_t)io->offset);
 		return preadv2(io->fd, io->iov, (int)io->iov_count, (off_t)io->offset, io->rw_flags);
 	case FL_LOOP_WRITEV:
+		if (is_plain(io))
+			return pwrite(io->fd, io->iov->iov_base, io->iov->iov_len, (off_t)io->offset);
 		return pwritev2(io->fd, io->iov, (int)io->iov_count, (off_t)io->offset, io->rw_flags);
 	case FL_LOOP_FSYNC:
 		return fsync(io->fd);

@@ -65,7 +65,8 @@ static void fire(struct bay *bay, uint16_t head, uint32_t opcode, uint64_t nodei
 		bay->slots[head] = guest_alloc(&box->guest, SLOT_ROOM);
 	in = at(&box->guest, slot_in(bay, head));
 	memcpy(in, &header, sizeof(header));
-	memcpy(in + sizeof(header), args, len);
+	if (len)
+		memcpy(in + sizeof(header), args, len);
 	memset(at(&box->guest, slot_out(bay, head)), FILL, SLOT_ROOM - 1024);
 	put_desc(&box->guest, bay->slots[head], 0, slot_in(bay, head), header.len, DESC_F_NEXT, 1);
 	put_desc(&box->guest, bay->slots[head], 1, slot_out(bay, head), OUT_HEADER, DESC_F_NEXT | DESC_F_WRITE, 2);

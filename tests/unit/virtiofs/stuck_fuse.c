@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,10 +221,13 @@ static void init_shared(struct stuck_fuse *fuse)
 	pthread_cond_init(&fuse->changed, &cond);
 }
 
+/* In a mount namespace of this thread's and those it will make: what a test that crashes has mounted goes with it. */
 static bool mount_fuse(const char *dir, int fd)
 {
 	char options[80];
 
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return false;
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fd);
 	return fd >= 0 && mount("stuck", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
 }

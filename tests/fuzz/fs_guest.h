@@ -72,6 +72,8 @@ struct fs_guest {
 	uint64_t unique;
 	struct slot slots[SLOTS];
 
+	/* a node or a handle was given up, which requests that are still in flight may have named before */
+	bool overtaken;
 	bool unsure; /* a reply got lost that would have told of a node, a handle or a mapping */
 	unsigned int node_count, handle_count;
 	struct node nodes[NODES_MAX];

@@ -16,6 +16,10 @@
 #define NEEDS_DIRECTORY \
 	(GIVES_ENTRY | OP(FUSE_UNLINK) | OP(FUSE_RMDIR) | OP(FUSE_RENAME) | OP(FUSE_RENAME2) | OP(FUSE_OPENDIR))
 #define NEEDS_NOTHING (OP(FUSE_INIT) | OP(FUSE_DESTROY) | OP(FUSE_REMOVEMAPPING))
+/* May be answered after requests that came later (fuse_flight.h). */
+#define FLIES                                                                                       \
+	(OP(FUSE_READ) | OP(FUSE_WRITE) | OP(FUSE_FSYNC) | OP(FUSE_FSYNCDIR) | OP(FUSE_FALLOCATE) | \
+	 OP(FUSE_COPY_FILE_RANGE) | OP(FUSE_SYNCFS))
 /* A reply of theirs that gets lost leaves the guest in the dark. */
 #define CHANGES_TABLES                                                                                             \
 	(GIVES_ENTRY | NEEDS_NOTHING | OP(FUSE_OPEN) | OP(FUSE_OPENDIR) | OP(FUSE_RELEASE) | OP(FUSE_RELEASEDIR) | \
@@ -71,8 +75,10 @@ static void forget(struct fs_guest *guest, uint64_t nodeid, uint64_t nlookup)
 	if (!node)
 		return;
 	node->nlookup -= FL_MIN(nlookup, node->nlookup);
-	if (!node->nlookup)
-		*node = guest->nodes[--guest->node_count];
+	if (node->nlookup)
+		return;
+	*node = guest->nodes[--guest->node_count];
+	guest->overtaken = true;
 }
 
 static struct open_file *find_handle(struct fs_guest *guest, uint64_t fh)
@@ -209,6 +215,8 @@ static void check_success(struct done *done)
 	FUZZ_CHECK(!done->slot->escapes);
 	if (done->guest->unsure || is_of(opcode, NEEDS_NOTHING))
 		return;
+	if (done->guest->overtaken && is_of(opcode, FLIES))
+		return;
 	if (is_of(opcode, NEEDS_HANDLE)) {
 		memcpy(&fh, done->args, sizeof(fh));
 		file = find_handle(done->guest, fh);
@@ -257,8 +265,10 @@ static void take_release(struct done *done)
 
 	memcpy(&fh, done->args, sizeof(fh));
 	file = find_handle(done->guest, fh);
-	if (file)
-		*file = done->guest->handles[--done->guest->handle_count];
+	if (!file)
+		return;
+	*file = done->guest->handles[--done->guest->handle_count];
+	done->guest->overtaken = true;
 }
 
 static void take_entries(struct done *done, size_t fixed_len)

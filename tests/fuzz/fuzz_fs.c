@@ -84,6 +84,8 @@ static void settle(struct fs_guest *guest)
 		if (!served)
 			fuzz_loop_do_io(guest->loop, fuzz_u8(&guest->in));
 	}
+	if (!fuzz_loop_io_count(guest->loop))
+		guest->overtaken = false;
 	repair_if_broken(guest);
 	fs_reply_check_tables(guest);
 }

@@ -137,11 +137,10 @@ static void *io_keep(void *arg)
 {
 	const struct request *request = arg;
 	unsigned int segs = request->chain.readable_count + request->chain.writable_count;
-	struct request *kept = malloc(sizeof(*kept));
+	size_t len = offsetof(struct request, chain.segs[segs]);
+	struct request *kept = malloc(len); /* without the segments that it does not have */
 
-	if (kept)
-		memcpy(kept, request, offsetof(struct request, chain.segs[segs]));
-	return kept;
+	return kept ? memcpy(kept, request, len) : NULL;
 }
 
 static void io_done(void *arg, int64_t written)

@@ -167,7 +167,7 @@ static int note_mount(struct fl_export *fs_export, uint64_t mnt_id, uint32_t typ
 {
 	int fd = -1;
 
-	if (fl_inode_table_has_mount(&fs_export->inodes, mnt_id) || (type != S_IFDIR && type != S_IFREG))
+	if (fl_inode_table_find_mount(&fs_export->inodes, mnt_id) || (type != S_IFDIR && type != S_IFREG))
 		return 0;
 	if (fl_export_reopen(fs_export, path_fd, O_RDONLY, &fd))
 		fd = -1; /* its inodes stay open then */

@@ -75,7 +75,9 @@ FL_CHECKED_RESULT int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *
 FL_CHECKED_RESULT int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *name,
 				   struct fuse_entry_out *entry);
 /* op_attr.c */
-uint32_t fl_fs_attr_flags(const struct fl_fs *fs, const struct fl_inode *inode, bool submount);
+uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount);
+/* Does the guest map it instead of sending READs and WRITEs? */
+bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode);
 void fl_fs_timeout(const struct fl_fs *fs, uint64_t *seconds, uint32_t *nanoseconds);
 
 int fl_op_init(struct fl_fs_call *call);

@@ -29,7 +29,7 @@ static int make_handle(int fd, struct file_handle **handle)
 	return 0;
 }
 
-static struct fl_mount *find_mount(const struct fl_inode_table *table, uint64_t mnt_id)
+struct fl_mount *fl_inode_table_find_mount(const struct fl_inode_table *table, uint64_t mnt_id)
 {
 	struct fl_mount *mount = table->mounts;
 
@@ -40,7 +40,7 @@ static struct fl_mount *find_mount(const struct fl_inode_table *table, uint64_t 
 
 static bool can_reopen(const struct fl_inode_table *table, const struct fl_inode *inode)
 {
-	const struct fl_mount *mount = find_mount(table, inode->key.mnt_id);
+	const struct fl_mount *mount = fl_inode_table_find_mount(table, inode->key.mnt_id);
 
 	return mount && mount->fd >= 0;
 }
@@ -117,7 +117,7 @@ int fl_inode_open(struct fl_inode_table *table, struct fl_inode *inode)
 		}
 		return 0;
 	}
-	mount = find_mount(table, inode->key.mnt_id);
+	mount = fl_inode_table_find_mount(table, inode->key.mnt_id);
 	if (!mount || !inode->handle)
 		return -ESTALE;
 	fd = open_by_handle_at(mount->fd, inode->handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -157,14 +157,9 @@ static bool opens_by_handle(int mount_fd)
 	return true;
 }
 
-bool fl_inode_table_has_mount(const struct fl_inode_table *table, uint64_t mnt_id)
-{
-	return find_mount(table, mnt_id);
-}
-
 bool fl_inode_is_in_memory(const struct fl_inode_table *table, const struct fl_inode *inode)
 {
-	const struct fl_mount *mount = find_mount(table, inode->key.mnt_id);
+	const struct fl_mount *mount = fl_inode_table_find_mount(table, inode->key.mnt_id);
 
 	return mount && mount->in_memory;
 }
@@ -184,7 +179,7 @@ int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int 
 	FL_CLOSE int own_fd = fd;
 	struct fl_mount *mount;
 
-	if (find_mount(table, mnt_id))
+	if (fl_inode_table_find_mount(table, mnt_id))
 		return 0;
 	mount = malloc(sizeof(*mount));
 	if (!mount)

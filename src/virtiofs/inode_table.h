@@ -25,6 +25,9 @@ struct fl_inode_key {
 	uint64_t mnt_id;
 };
 
+/* Can files be mapped? */
+enum fl_mappable { FL_MAPPABLE_UNKNOWN, FL_MAPPABLE_YES, FL_MAPPABLE_NO };
+
 struct fl_inode {
 	struct fl_inode_key key;
 	uint64_t nodeid;
@@ -35,6 +38,7 @@ struct fl_inode {
 	int fd;		/* O_PATH; -1: closed for now, see fl_inode_open() */
 	bool by_handle; /* fd was opened by handle: the kernel may not know its path */
 	bool in_lru;
+	enum fl_mappable mappable;  /* of a regular file; see fs_mappable.h */
 	struct file_handle *handle; /* NULL until it was closed for the first time */
 	struct fl_inode *hash_next;
 	TAILQ_ENTRY(fl_inode) lru_link;
@@ -48,7 +52,8 @@ TAILQ_HEAD(fl_inode_list, fl_inode);
 /* A mount that inodes are known on; its descriptor pins it, so that mnt_id cannot come to mean another. */
 struct fl_mount {
 	uint64_t mnt_id;
-	int fd; /* of a file or directory on it, not O_PATH; -1: cannot open by handle there */
+	int fd;			   /* of a file or directory on it, not O_PATH; -1: cannot open by handle there */
+	enum fl_mappable mappable; /* all files on it; FL_MAPPABLE_NO: some may be */
 	bool in_memory;
 	struct fl_mount *next;
 };
@@ -102,7 +107,8 @@ bool fl_inode_is_same(const struct fl_inode *inode, int fd);
  * With a known mount fd is closed.
  */
 FL_CHECKED_RESULT int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int fd);
-bool fl_inode_table_has_mount(const struct fl_inode_table *table, uint64_t mnt_id);
+/* NULL: not known. */
+struct fl_mount *fl_inode_table_find_mount(const struct fl_inode_table *table, uint64_t mnt_id);
 /* Is its file system one whose files are in memory only, as tmpfs? */
 bool fl_inode_is_in_memory(const struct fl_inode_table *table, const struct fl_inode *inode);
 /* All but one; 0: all. No inode of them may be known any more. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/statfs.h>
 
+#include "virtiofs/fs_mappable.h"
 #include "virtiofs/fuse_ops.h"
 
 #define FL_NS_PER_MS 1000000u
@@ -18,18 +19,26 @@ void fl_fs_timeout(const struct fl_fs *fs, uint64_t *seconds, uint32_t *nanoseco
 	*nanoseconds = fs->attr_timeout_ms % 1000 * FL_NS_PER_MS;
 }
 
-uint32_t fl_fs_attr_flags(const struct fl_fs *fs, const struct fl_inode *inode, bool submount)
+bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode)
+{
+	if (inode->type != S_IFREG || !(fs->flags & FUSE_MAP_ALIGNMENT))
+		return false;
+	/* without per-file marks (dax=always) the guest maps what can be mapped and what cannot */
+	return !(fs->flags & FUSE_HAS_INODE_DAX) || fl_export_can_map(&fs->fs_export, inode);
+}
+
+uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount)
 {
 	uint32_t flags = 0;
 
 	if (submount && fs->flags & FUSE_SUBMOUNTS)
 		flags |= FUSE_ATTR_SUBMOUNT;
-	if (inode->type == S_IFREG && fs->flags & FUSE_HAS_INODE_DAX)
+	if (fs->flags & FUSE_HAS_INODE_DAX && fl_fs_is_dax(fs, inode))
 		flags |= FUSE_ATTR_DAX;
 	return flags;
 }
 
-static int reply_attr(struct fl_fs_call *call, const struct fl_inode *inode, int fd)
+static int reply_attr(struct fl_fs_call *call, struct fl_inode *inode, int fd)
 {
 	struct fuse_attr_out out = {0};
 	struct statx stx;
@@ -60,7 +69,7 @@ static int descriptor_for(struct fl_fs_call *call, const struct fl_inode *inode,
 
 /* What the guest's GETATTR and STATX want to know of the request's inode, told by reply. */
 static int ask_inode(struct fl_fs_call *call, uint32_t getattr_flags, uint64_t fh,
-		     int (*reply)(struct fl_fs_call *call, const struct fl_inode *inode, int fd))
+		     int (*reply)(struct fl_fs_call *call, struct fl_inode *inode, int fd))
 {
 	struct fl_inode *inode;
 	int error = fl_fs_get(call, call->header.nodeid, &inode);
@@ -89,7 +98,19 @@ static struct fl_fuse_sx_time sx_time(const struct statx_timestamp *time)
 	return (struct fl_fuse_sx_time){.tv_sec = time->tv_sec, .tv_nsec = time->tv_nsec};
 }
 
-static int reply_statx(struct fl_fs_call *call, const struct fl_inode *inode, int fd)
+/*
+ * A reply to STATX has no place for FUSE_ATTR_DAX, so that Linux takes the file for one that is not to be mapped any
+ * more, and drops its inode with all mappings when it is closed (fs/fuse/dir.c fuse_statx_to_attr, fuse_dax_dontcache).
+ * It does so only if it is told all basic attributes: one that is there, but not said to be, keeps the inode.
+ */
+static uint32_t statx_mask(struct fl_fs *fs, struct fl_inode *inode, uint32_t host_mask)
+{
+	uint32_t mask = host_mask & (STATX_BASIC_STATS | STATX_BTIME);
+
+	return fs->flags & FUSE_HAS_INODE_DAX && fl_fs_is_dax(fs, inode) ? mask & ~(uint32_t)STATX_BLOCKS : mask;
+}
+
+static int reply_statx(struct fl_fs_call *call, struct fl_inode *inode, int fd)
 {
 	struct fl_fuse_statx_out out = {0};
 	struct fuse_attr attr;
@@ -101,7 +122,7 @@ static int reply_statx(struct fl_fs_call *call, const struct fl_inode *inode, in
 	fl_export_attr(inode, &stx, 0, &attr);
 	fl_fs_timeout(call->fs, &out.attr_valid, &out.attr_valid_nsec);
 	out.stat = (struct fl_fuse_statx){
-		.mask = stx.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
+		.mask = statx_mask(call->fs, inode, stx.stx_mask),
 		.blksize = attr.blksize,
 		.nlink = attr.nlink,
 		.uid = attr.uid,

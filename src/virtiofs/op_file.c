@@ -60,7 +60,7 @@ static struct fl_handle file_handle(int fd, uint64_t nodeid, int flags)
 	};
 }
 
-static uint32_t open_reply_flags(const struct fl_fs *fs, int flags)
+static uint32_t open_reply_flags(bool dax, int flags)
 {
 	uint32_t reply = 0;
 
@@ -68,7 +68,7 @@ static uint32_t open_reply_flags(const struct fl_fs *fs, int flags)
 	 * With DAX the guest's mappings are the host's pages: without KEEP_CACHE every open would tear
 	 * down all of them (fs/fuse/file.c fuse_open, invalidate_inode_pages2).
 	 */
-	if (fs->flags & FUSE_MAP_ALIGNMENT)
+	if (dax)
 		reply |= FOPEN_KEEP_CACHE;
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		reply |= FOPEN_NOFLUSH;
@@ -94,15 +94,14 @@ int fl_op_open(struct fl_fs_call *call)
 	if (error)
 		return error;
 	error = open_inode(call->fs, inode, flags, &fd);
+	if (!error)
+		out.open_flags = open_reply_flags(fl_fs_is_dax(call->fs, inode), flags);
 	fl_fs_put(call->fs, inode);
 	if (error)
 		return error;
 	handle = file_handle(fd, call->header.nodeid, flags);
 	error = fl_fs_add_handle(call->fs, &handle, &out.fh);
-	if (error)
-		return error;
-	out.open_flags = open_reply_flags(call->fs, flags);
-	return fl_fs_reply(call, &out, sizeof(out));
+	return error ? error : fl_fs_reply(call, &out, sizeof(out));
 }
 
 /*
@@ -142,7 +141,8 @@ static int reply_created(struct fl_fs_call *call, const struct fl_inode *dir, in
 		(void)fl_inode_forget(&call->fs->fs_export.inodes, out.entry.nodeid, 1);
 		return error;
 	}
-	out.open.open_flags = open_reply_flags(call->fs, flags);
+	/* what was just made has nothing in the guest's cache: only mappings are worth keeping */
+	out.open.open_flags = open_reply_flags(call->fs->flags & FUSE_MAP_ALIGNMENT, flags);
 	return fl_fs_reply(call, &out, sizeof(out));
 }
 

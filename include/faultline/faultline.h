@@ -230,6 +230,15 @@ struct fl_vm_opts {
  */
 #define FL_SHARE_PREFAULT 2u
 
+/*
+ * Which regular files of a share with a window the guest maps, that is, has the host's own pages of. The agent mounts
+ * with dax=inode or dax=always; what is mounted otherwise is the guest's affair.
+ */
+enum fl_dax {
+	FL_DAX_INODE = 0,  /* those that the host can map; what it cannot is read and written with requests */
+	FL_DAX_ALWAYS = 1, /* all; what the host cannot map cannot be read. A guest without DAX cannot mount the share */
+};
+
 struct fl_share_opts {
 	uint32_t size;
 	uint32_t flags;		/* FL_SHARE_* */
@@ -239,7 +248,7 @@ struct fl_share_opts {
 	uint64_t window_len;	/* DAX window, multiple of 2 MiB, at least 64 MiB; 0: no DAX */
 	struct fl_policy policy; /* for faults in the window */
 	uint32_t attr_timeout_ms; /* how long the guest may believe attributes; default 1000 */
-	uint32_t reserved;
+	enum fl_dax dax;
 };
 #define FL_SHARE_OPTS_INIT { .size = sizeof(struct fl_share_opts), .window_len = UINT64_C(512) << 20, \
 			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000 }

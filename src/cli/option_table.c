@@ -23,6 +23,11 @@ static const struct option_row option_rows[] = {
 	 "the host directory that is the guest's / (/), read-only without \":rw\""},
 	{FL_CLI_OPTION_RODIR, "rodir", "GUESTPATH=DIR", "shares DIR at GUESTPATH, read-only; may be repeated"},
 	{FL_CLI_OPTION_RWDIR, "rwdir", "GUESTPATH=DIR", "shares DIR at GUESTPATH; may be repeated"},
+	{FL_CLI_OPTION_DAX, "dax", "[GUESTPATH=]WHICH",
+	 "which files are mapped into the guest instead of being read and written (inode):\n"
+	 "inode: those that the host can map\n"
+	 "always: all; others cannot be read then, and a guest that maps none does not start\n"
+	 "never: none"},
 	{FL_CLI_OPTION_DAX_WINDOW, "dax-window", "SIZE",
 	 "how much of a share's files is mapped into the guest at a time (512M);\n"
 	 "0: nothing, files are read and written instead"},

@@ -7,6 +7,7 @@
 
 #include "cli/diag.h"
 #include "cli/option_table.h"
+#include "cli/share_settings.h"
 #include "cli/values.h"
 
 #define MIB		   (UINT64_C(1) << 20)
@@ -195,6 +196,8 @@ static int take_option(struct fl_cli_options *options, int value, const char *te
 		return add_share(options, "--rodir", text, false, diag);
 	case FL_CLI_OPTION_RWDIR:
 		return add_share(options, "--rwdir", text, true, diag);
+	case FL_CLI_OPTION_DAX:
+		return fl_cli_add_setting(options, value, text, diag);
 	case FL_CLI_OPTION_DAX_WINDOW:
 		return set_window(options, text, diag);
 	case FL_CLI_OPTION_PREFAULT:
@@ -349,6 +352,8 @@ int fl_cli_options_parse(int argc, char **argv, struct fl_cli_options *options, 
 			ret = take_command(argc - 1, argv + 1, options, diag);
 		if (ret == 0)
 			ret = settle_policies(options, diag);
+		if (ret == 0)
+			ret = fl_cli_settle_settings(options, diag);
 	}
 	/* "/a" must be mounted before "/a/b"; "/" is in its place already */
 	if (ret == 0)
@@ -364,6 +369,7 @@ void fl_cli_options_fini(struct fl_cli_options *options)
 		fl_cli_window_fini(&options->windows[i]);
 	for (size_t i = 0; i < options->override_count; i++)
 		fl_cli_override_fini(&options->overrides[i]);
+	fl_cli_settings_fini(options);
 	free(options->shares);
 	free(options->windows);
 	free(options->overrides);

@@ -23,10 +23,14 @@ enum fl_cli_exit {
 
 enum fl_cli_verb { FL_CLI_RUN, FL_CLI_DOCTOR, FL_CLI_HELP, FL_CLI_VERSION };
 
+/* Those of enum fl_dax, and none: the share gets no window. */
+enum fl_cli_dax { FL_CLI_DAX_INODE = FL_DAX_INODE, FL_CLI_DAX_ALWAYS = FL_DAX_ALWAYS, FL_CLI_DAX_NEVER };
+
 struct fl_cli_share {
 	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
 	char *dir;
 	bool writable;
+	enum fl_cli_dax dax;
 	struct fl_policy policy;
 };
 
@@ -45,6 +49,13 @@ struct fl_cli_window {
 struct fl_cli_override {
 	char *where; /* a share's mount, or "ram" */
 	struct fl_policy policy;
+};
+
+/* A word for a share, or for all. */
+struct fl_cli_setting {
+	int option;  /* FL_CLI_OPTION_* */
+	char *mount; /* NULL: all */
+	unsigned int value;
 };
 
 struct fl_cli_options {
@@ -72,6 +83,8 @@ struct fl_cli_options {
 	size_t window_count;
 	struct fl_cli_override *overrides;
 	size_t override_count;
+	struct fl_cli_setting *settings;
+	size_t setting_count;
 	const char **env; /* NULL-terminated; NULL if there was no --env */
 	size_t env_count;
 	char *const *command; /* NULL-terminated, points into argv */

@@ -190,6 +190,18 @@ static int normalize_mount(const char *text, size_t len, char **mount)
 	return 0;
 }
 
+int fl_cli_parse_mount(const char *option, const char *text, size_t len, char **mount, struct fl_diag *diag)
+{
+	int ret = normalize_mount(text, len, mount);
+
+	if (ret == -ENOMEM)
+		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	if (ret < 0)
+		return fl_cli_diag(diag, -EINVAL, "%s: the path in the guest must not contain \"..\": \"%s\".", option,
+				   text);
+	return 0;
+}
+
 int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share, struct fl_diag *diag)
 {
 	size_t len = strlen(text);
@@ -220,13 +232,10 @@ int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share
 				   "\"%s\".",
 				   option, text);
 	char *mount = NULL;
-	int ret = normalize_mount(text, (size_t)(equals - text), &mount);
+	int ret = fl_cli_parse_mount(option, text, (size_t)(equals - text), &mount, diag);
 
-	if (ret == -ENOMEM)
-		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
 	if (ret < 0)
-		return fl_cli_diag(diag, -EINVAL, "%s: the path in the guest must not contain \"..\": \"%s\".", option,
-				   text);
+		return ret;
 	struct fl_cli_share parsed = {.mount = mount, .dir = strdup(equals + 1), .writable = share->writable};
 
 	if (strcmp(mount, "/") == 0)
@@ -250,21 +259,15 @@ int fl_cli_parse_override(const char *option, const char *text, struct fl_cli_ov
 	int ret = fl_cli_parse_policy(option, equals ? equals + 1 : text, &parsed.policy, diag);
 
 	if (ret == 0 && equals && text[0] == '/')
-		ret = normalize_mount(text, (size_t)(equals - text), &parsed.where);
+		ret = fl_cli_parse_mount(option, text, (size_t)(equals - text), &parsed.where, diag);
 	else if (ret == 0 && equals && strncmp(text, "ram=", 4) == 0)
-		ret = (parsed.where = strdup("ram")) ? 0 : -ENOMEM;
+		ret = (parsed.where = strdup("ram")) ? 0 : fl_cli_diag(diag, -ENOMEM, "Out of memory.");
 	else if (ret == 0 && equals)
-		return fl_cli_diag(diag, -EINVAL, "%s wants a GUESTPATH or \"ram\" before the \"=\", not \"%.*s\".",
-				   option, (int)(equals - text), text);
-	else if (ret < 0)
-		return ret;
-	if (ret == -ENOMEM)
-		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
-	if (ret < 0)
-		return fl_cli_diag(diag, -EINVAL, "%s: the path in the guest must not contain \"..\": \"%s\".", option,
-				   text);
-	*override = parsed;
-	return 0;
+		ret = fl_cli_diag(diag, -EINVAL, "%s wants a GUESTPATH or \"ram\" before the \"=\", not \"%.*s\".",
+				  option, (int)(equals - text), text);
+	if (ret == 0)
+		*override = parsed;
+	return ret;
 }
 
 void fl_cli_override_fini(struct fl_cli_override *override)

@@ -32,6 +32,10 @@ FL_CHECKED int fl_cli_parse_root(const char *option, const char *text, struct fl
 FL_CHECKED int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share *share,
 				  struct fl_diag *diag);
 
+/* The first len bytes of text, an absolute path in the guest, as struct fl_cli_share has it; the caller frees *mount.
+ */
+FL_CHECKED int fl_cli_parse_mount(const char *option, const char *text, size_t len, char **mount, struct fl_diag *diag);
+
 /* "WHERE=reflect,stop" with a GUESTPATH or "ram"; where stays NULL if the text has no "WHERE=" */
 FL_CHECKED int fl_cli_parse_override(const char *option, const char *text, struct fl_cli_override *override,
 				     struct fl_diag *diag);

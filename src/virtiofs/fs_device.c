@@ -273,6 +273,7 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 		.loop = opts->transport.loop,
 		.shares = opts->shares,
 		.log = opts->transport.log,
+		.tag = dev->config.tag, /* shorter than its place: it ends with a NUL */
 	};
 	int error = set_tag(dev, opts->tag, diag);
 

@@ -322,6 +322,7 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->window = opts->window;
 	fresh->loop = opts->loop;
 	fresh->log = opts->log;
+	fresh->tag = opts->tag;
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;
 	/* each may be open twice, for reading and for writing */
 	fresh->backings_max = fl_export_share_of_descriptors(opts->shares, 16);

@@ -50,6 +50,7 @@ struct fl_fs_opts {
 	struct fl_window *window; /* NULL: no DAX */
 	struct fl_loop *loop;	  /* that serves; NULL: nothing is in flight when fl_fs_handle() returns */
 	const struct fl_log *log;
+	const char *tag;     /* for the log; outlives the server */
 	uint32_t inodes_max; /* known at a time; this and the next two: 0 for by the process's limit of descriptors */
 	uint32_t open_max;   /* of them held open */
 	uint32_t handles_max;

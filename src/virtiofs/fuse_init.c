@@ -55,6 +55,18 @@ static int reply_init(struct fl_fs_call *call, const struct fuse_init_in *in)
 	return fl_fs_reply(call, &out, sizeof(out));
 }
 
+/* A guest without DAX works, with copies of its own that no truncation on the host reaches: that must not be a secret.
+ */
+static void check_dax(struct fl_fs *fs)
+{
+	if (fs->window && !(fs->flags & FUSE_MAP_ALIGNMENT))
+		fl_log_limited(
+			fs->log, &fs->log_limit, FL_LOG_WARN,
+			"fs: tag=%s the guest does not map this share's files but keeps copies of them: its kernel "
+			"has no CONFIG_FUSE_DAX, or mounted with dax=never",
+			fs->tag ? fs->tag : "?");
+}
+
 int fl_op_init(struct fl_fs_call *call)
 {
 	struct fl_fs *fs = call->fs;
@@ -73,6 +85,7 @@ int fl_op_init(struct fl_fs_call *call)
 		return -EPROTO;
 	fs->flags = offered_flags(&in) & (FL_FUSE_WANTED | (fs->window ? FL_FUSE_WANTED_DAX : 0));
 	fs->initialized = true;
+	check_dax(fs);
 	return reply_init(call, &in);
 }
 

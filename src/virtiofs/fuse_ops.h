@@ -20,6 +20,7 @@ struct fl_fs {
 	struct fl_loop *loop;	/* NULL: nothing is ever in flight */
 	unsigned int in_flight; /* see fuse_flight.h */
 	const struct fl_log *log;
+	const char *tag; /* for the log; may be NULL */
 	struct fl_log_limit log_limit;
 	uint32_t attr_timeout_ms;
 	bool initialized; /* between INIT and DESTROY */

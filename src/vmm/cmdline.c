@@ -35,7 +35,8 @@ static void put_mount(struct fl_blob *out, const struct fl_mount *mount)
 {
 	char options[32];
 
-	snprintf(options, sizeof(options), "%s%s", mount->writable ? "rw" : "ro", mount->dax ? ",dax=always" : "");
+	snprintf(options, sizeof(options), "%s%s%s", mount->writable ? "rw" : "ro", mount->dax ? ",dax=" : "",
+		 mount->dax ? mount->dax : "");
 	put_record(out, 'M', mount->tag);
 	fl_blob_put_string(out, mount->path);
 	fl_blob_put_string(out, options);

@@ -119,6 +119,9 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 			       "share %s: a DAX window of %llu bytes is not possible; give 0 (none) or a "
 			       "multiple of 2 MiB from 64 MiB to 64 GiB",
 			       opts->tag, (unsigned long long)opts->window_len);
+	if ((unsigned int)opts->dax > FL_DAX_ALWAYS)
+		return fl_diag(diag, -EINVAL, "share %s: unknown DAX mode %u; there are inode and always", opts->tag,
+			       (unsigned int)opts->dax);
 	if (!policy_is_good(&opts->policy))
 		return fl_diag(diag, -EINVAL, "share %s: unknown action in the fault policy", opts->tag);
 	return 0;

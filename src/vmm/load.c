@@ -10,16 +10,26 @@
 
 #define INITRD_MAX (UINT64_C(1) << 30)
 
+static const char *dax_option(const struct fl_share_opts *opts)
+{
+	if (!opts->window_len)
+		return NULL;
+	return opts->dax == FL_DAX_ALWAYS ? "always" : "inode";
+}
+
 static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
 {
 	struct fl_mount mounts[FL_SHARES_MAX];
 	struct timespec now;
 
-	for (unsigned int i = 0; i < vm->share_count; i++)
-		mounts[i] = (struct fl_mount){.tag = vm->shares[i].config.tag,
-					      .path = vm->shares[i].config.mount,
-					      .writable = vm->shares[i].config.opts.flags & FL_SHARE_WRITABLE,
-					      .dax = vm->shares[i].config.opts.window_len > 0};
+	for (unsigned int i = 0; i < vm->share_count; i++) {
+		const struct fl_share_config *share = &vm->shares[i].config;
+
+		mounts[i] = (struct fl_mount){.tag = share->tag,
+					      .path = share->mount,
+					      .writable = share->opts.flags & FL_SHARE_WRITABLE,
+					      .dax = dax_option(&share->opts)};
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.name,
 			    (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);

@@ -398,6 +398,32 @@ static void one_place_can_have_a_policy_of_its_own(void **state)
 	assert_refused(&line, "reflect, substitute and stop");
 }
 
+static void one_share_can_have_settings_of_its_own(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--", "ls");
+	assert_int_equal(line.options.shares[0].dax, FL_CLI_DAX_INODE);
+	forget(&line);
+	/* what is said for all does not undo it, wherever it stands */
+	PARSE(&line, "run", "--dax", "/b//=never", "--rodir", "/a=/usr", "--rodir", "/b=/usr", "--dax", "always",
+	      "--dax", "/=always", "--dax", "/=inode", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.shares[0].dax, FL_CLI_DAX_INODE);
+	assert_int_equal(line.options.shares[1].dax, FL_CLI_DAX_ALWAYS);
+	assert_int_equal(line.options.shares[2].dax, FL_CLI_DAX_NEVER);
+	forget(&line);
+	PARSE(&line, "run", "--dax", "/c=never", "--", "ls");
+	assert_refused(&line, "shared at /c");
+	PARSE(&line, "run", "--dax", "/a/../b=never", "--", "ls");
+	assert_refused(&line, "\"..\"");
+	PARSE(&line, "run", "--dax", "c=never", "--", "ls");
+	assert_refused(&line, "inode, always or never");
+	PARSE(&line, "run", "--dax", "sometimes", "--", "ls");
+	assert_refused(&line, "inode, always or never");
+}
+
 static void wrong_windows_are_explained(void **state)
 {
 	static const char *const cases[][2] = {
@@ -453,7 +479,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 23);
+	assert_int_equal(seen, 24);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -473,6 +499,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(env_wants_a_name),
 	cmocka_unit_test(fault_options_reach_their_places),
 	cmocka_unit_test(one_place_can_have_a_policy_of_its_own),
+	cmocka_unit_test(one_share_can_have_settings_of_its_own),
 	cmocka_unit_test(wrong_windows_are_explained),
 	cmocka_unit_test(help_shows_options_that_exist),
 };

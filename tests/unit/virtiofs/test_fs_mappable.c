@@ -124,6 +124,35 @@ static void its_neighbours_are_mapped(void **state)
 	close_place(&place);
 }
 
+static void count_warnings(void *arg, enum fl_log_level level, const char *line)
+{
+	unsigned int *warnings = arg;
+
+	if (level == FL_LOG_WARN && strstr(line, "tag=data") && strstr(line, "dax=never"))
+		++*warnings;
+}
+
+/* Nobody is to believe that a guest maps files which it copies. */
+static void a_guest_that_maps_nothing_is_told_of(void **state)
+{
+	unsigned int warnings = 0;
+	struct fl_log log = {.sink = count_warnings, .arg = &warnings, .level = FL_LOG_WARN};
+	struct rig *rig = rig_new_with(RIG_WINDOW, (struct fl_fs_opts){.log = &log, .tag = "data"});
+	const uint64_t no_window = RIG_OFFER_ALL & ~(FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX);
+
+	(void)state;
+	assert_int_equal(warnings, 0);
+	assert_int_equal(rig_init(rig, RIG_OFFER_ALL & ~FUSE_HAS_INODE_DAX, NULL), 0);
+	assert_int_equal(warnings, 0);
+	assert_int_equal(rig_init(rig, no_window, NULL), 0);
+	assert_int_equal(warnings, 1);
+	rig_free(rig);
+	rig = rig_new_with(0, (struct fl_fs_opts){.log = &log, .tag = "data"});
+	assert_int_equal(rig_init(rig, no_window, NULL), 0);
+	assert_int_equal(warnings, 1);
+	rig_free(rig);
+}
+
 static uint32_t statx_mask(struct rig *rig, uint64_t nodeid)
 {
 	const uint64_t in[3] = {0};
@@ -159,6 +188,7 @@ static void statx_does_not_take_the_mark_away(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_cannot_be_mapped_is_read),
 	cmocka_unit_test(its_neighbours_are_mapped),
+	cmocka_unit_test(a_guest_that_maps_nothing_is_told_of),
 	cmocka_unit_test(statx_does_not_take_the_mark_away),
 };
 FL_TEST_MAIN(30, tests)

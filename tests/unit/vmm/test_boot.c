@@ -280,16 +280,17 @@ static void test_initramfs_is_unpacked_by_cpio(void **state)
 
 static void test_agent_records_put_the_root_first(void **state)
 {
-	static const struct fl_mount mounts[] = {{"data", "/data", true, true}, {"root", "/", false, false}};
+	static const struct fl_mount mounts[] = {
+		{"data", "/data", true, "always"}, {"root", "/", false, NULL}, {"more", "/more", false, "inode"}};
 	static const char *const argv[] = {"sh", "-c", NULL};
 	static const char *const envp[] = {"A=1", NULL};
 	struct fl_command command = {.argv = argv, .envp = envp, .cwd = "/tmp"};
-	static const char expected[] = "Mroot\0/\0ro\0Mdata\0/data\0rw,dax=always\0Ash\0A-c\0EA=1\0C/tmp\0Hbox\0"
-				       "T1.000000002";
+	static const char expected[] = "Mroot\0/\0ro\0Mdata\0/data\0rw,dax=always\0Mmore\0/more\0ro,dax=inode\0"
+				       "Ash\0A-c\0EA=1\0C/tmp\0Hbox\0T1.000000002";
 	struct fl_blob conf = {0};
 
 	(void)state;
-	fl_agent_conf_build(&conf, mounts, 2, &command, "box", 1000000002);
+	fl_agent_conf_build(&conf, mounts, 3, &command, "box", 1000000002);
 	assert_int_equal(conf.len, sizeof(expected));
 	assert_memory_equal(conf.bytes, expected, sizeof(expected));
 	fl_blob_fini(&conf);

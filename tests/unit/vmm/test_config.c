@@ -172,6 +172,11 @@ static void test_share_options(void **state)
 	opts.policy.action[1] = (enum fl_action)9;
 	expect_share(opts, -EINVAL, "policy");
 	opts = good_share();
+	opts.dax = FL_DAX_ALWAYS;
+	expect_share(opts, 0, NULL);
+	opts.dax = (enum fl_dax)(FL_DAX_ALWAYS + 1);
+	expect_share(opts, -EINVAL, "inode and always");
+	opts = good_share();
 	opts.tag = "ram";
 	expect_share(opts, -EINVAL, "ram");
 }

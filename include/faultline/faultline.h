@@ -239,6 +239,19 @@ enum fl_dax {
 	FL_DAX_ALWAYS = 1, /* all; what the host cannot map cannot be read. A guest without DAX cannot mount the share */
 };
 
+/* Who the guest's users are on the host. */
+enum fl_users {
+	/* All are who runs the VM: files that the guest makes are that user's, and its rights are the guest's. */
+	FL_USERS_SELF = 0,
+	/*
+	 * Each is the host's user of the same number, root included: files belong to who made them, and the host
+	 * permits and refuses. Only for root with CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+	 * CAP_FSETID, CAP_SETUID and CAP_SETGID, and for guests that may do in the directory what root may. Linux
+	 * makes no core dump of a process that has acted as another user.
+	 */
+	FL_USERS_HOST = 1,
+};
+
 struct fl_share_opts {
 	uint32_t size;
 	uint32_t flags;		/* FL_SHARE_* */
@@ -249,6 +262,8 @@ struct fl_share_opts {
 	struct fl_policy policy; /* for faults in the window */
 	uint32_t attr_timeout_ms; /* how long the guest may believe attributes; default 1000 */
 	enum fl_dax dax;
+	enum fl_users users;
+	uint32_t reserved;
 };
 #define FL_SHARE_OPTS_INIT { .size = sizeof(struct fl_share_opts), .window_len = UINT64_C(512) << 20, \
 			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000 }

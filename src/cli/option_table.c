@@ -37,6 +37,10 @@ static const struct option_row option_rows[] = {
 	{FL_CLI_OPTION_ATTR_TIMEOUT, "attr-timeout", "MS",
 	 "how long the guest may believe the names and attributes of shared files, in\n"
 	 "milliseconds (1000); 0: it asks every time"},
+	{FL_CLI_OPTION_MAP, "map", "[GUESTPATH=]TO",
+	 "who the guest's users are on the host (self):\n"
+	 "self: all are who runs this program, with that user's files and rights\n"
+	 "host: the host's of the same number, root too; only for root"},
 	{FL_CLI_OPTION_FAULT_MODE, "fault-mode", "MODE",
 	 "how lost pages are noticed (auto):\n"
 	 "strict: at once, but an idle guest without Faultline's patches looks busy\n"

@@ -31,6 +31,7 @@ struct fl_cli_share {
 	char *dir;
 	bool writable;
 	enum fl_cli_dax dax;
+	enum fl_users users;
 	struct fl_policy policy;
 };
 

@@ -24,12 +24,18 @@ static void apply_dax(struct fl_cli_share *share, unsigned int value)
 	share->dax = (enum fl_cli_dax)value;
 }
 
+static void apply_users(struct fl_cli_share *share, unsigned int value)
+{
+	share->users = (enum fl_users)value;
+}
+
 static const struct setting_kind kinds[] = {
 	{FL_CLI_OPTION_DAX,
 	 "--dax",
 	 "inode, always or never",
 	 {[FL_CLI_DAX_INODE] = "inode", [FL_CLI_DAX_ALWAYS] = "always", [FL_CLI_DAX_NEVER] = "never"},
 	 apply_dax},
+	{FL_CLI_OPTION_MAP, "--map", "self or host", {[FL_USERS_SELF] = "self", [FL_USERS_HOST] = "host"}, apply_users},
 };
 
 static const struct setting_kind *find_kind(int option)

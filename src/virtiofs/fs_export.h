@@ -3,8 +3,8 @@
  * fs_export: one exported host directory, and every way from it to a host file: a single name
  * below a known directory, or the reopening of a known inode. No path with a '/' is ever built.
  *
- * Credentials: all is done as the process that runs the VMM; files the guest makes are its files,
- * and owners show as they are on the host.
+ * Credentials: all is done as who the calling thread is, which is the VMM unless a request is served as the guest's
+ * user (fuse_user.h). Owners show as they are on the host.
  */
 #ifndef FL_FS_EXPORT_H
 #define FL_FS_EXPORT_H

@@ -6,11 +6,20 @@
 #include <string.h>
 
 #include "virtiofs/fuse_ops.h"
+#include "virtiofs/fuse_user.h"
 
 #define FL_OP_ONE_WAY	  1u /* no reply, ever */
 #define FL_OP_CHANGES	  2u /* -EROFS on a read-only export */
 #define FL_OP_BEFORE_INIT 4u /* may come outside INIT..DESTROY */
 #define FL_OP_DATA	  8u /* bytes follow the arguments and stay where they are */
+/*
+ * Somebody is to be permitted it, or to own what is made. Not: what the guest's kernel asks for all its users and keeps
+ * (names, attributes), and what works on something open.
+ */
+#define FL_OP_AS_USER 16u
+
+/* Linux sends one group in 16 bytes (fs/fuse/dir.c get_create_supp_group). */
+#define FL_EXTENSIONS_MAX 64u
 
 struct op {
 	const char *name;
@@ -25,33 +34,33 @@ static const struct op ops[FL_FUSE_OPCODE_MAX + 1] = {
 	[FUSE_LOOKUP] = {"LOOKUP", fl_op_lookup, 2, 128, 0},
 	[FUSE_FORGET] = {"FORGET", fl_op_forget, 8, 0, FL_OP_ONE_WAY | FL_OP_BEFORE_INIT},
 	[FUSE_GETATTR] = {"GETATTR", fl_op_getattr, 16, 104, 0},
-	[FUSE_SETATTR] = {"SETATTR", fl_op_setattr, 88, 104, FL_OP_CHANGES},
+	[FUSE_SETATTR] = {"SETATTR", fl_op_setattr, 88, 104, FL_OP_CHANGES | FL_OP_AS_USER},
 	[FUSE_READLINK] = {"READLINK", fl_op_readlink, 0, 0, 0},
-	[FUSE_SYMLINK] = {"SYMLINK", fl_op_symlink, 4, 128, FL_OP_CHANGES},
-	[FUSE_MKNOD] = {"MKNOD", fl_op_mknod, 18, 128, FL_OP_CHANGES},
-	[FUSE_MKDIR] = {"MKDIR", fl_op_mkdir, 10, 128, FL_OP_CHANGES},
-	[FUSE_UNLINK] = {"UNLINK", fl_op_unlink, 2, 0, FL_OP_CHANGES},
-	[FUSE_RMDIR] = {"RMDIR", fl_op_rmdir, 2, 0, FL_OP_CHANGES},
-	[FUSE_RENAME] = {"RENAME", fl_op_rename, 12, 0, FL_OP_CHANGES},
-	[FUSE_LINK] = {"LINK", fl_op_link, 10, 128, FL_OP_CHANGES},
-	[FUSE_OPEN] = {"OPEN", fl_op_open, 8, 16, 0},
+	[FUSE_SYMLINK] = {"SYMLINK", fl_op_symlink, 4, 128, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_MKNOD] = {"MKNOD", fl_op_mknod, 18, 128, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_MKDIR] = {"MKDIR", fl_op_mkdir, 10, 128, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_UNLINK] = {"UNLINK", fl_op_unlink, 2, 0, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_RMDIR] = {"RMDIR", fl_op_rmdir, 2, 0, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_RENAME] = {"RENAME", fl_op_rename, 12, 0, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_LINK] = {"LINK", fl_op_link, 10, 128, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_OPEN] = {"OPEN", fl_op_open, 8, 16, FL_OP_AS_USER},
 	[FUSE_READ] = {"READ", fl_op_read, 40, 0, 0},
 	[FUSE_WRITE] = {"WRITE", fl_op_write, 40, 8, FL_OP_CHANGES | FL_OP_DATA},
 	[FUSE_STATFS] = {"STATFS", fl_op_statfs, 0, 80, 0},
 	[FUSE_RELEASE] = {"RELEASE", fl_op_release, 24, 0, 0},
 	[FUSE_FSYNC] = {"FSYNC", fl_op_fsync, 16, 0, 0},
-	[FUSE_SETXATTR] = {"SETXATTR", fl_op_setxattr, 10, 0, FL_OP_CHANGES},
-	[FUSE_GETXATTR] = {"GETXATTR", fl_op_getxattr, 10, 0, 0},
+	[FUSE_SETXATTR] = {"SETXATTR", fl_op_setxattr, 10, 0, FL_OP_CHANGES | FL_OP_AS_USER},
+	[FUSE_GETXATTR] = {"GETXATTR", fl_op_getxattr, 10, 0, FL_OP_AS_USER},
 	[FUSE_LISTXATTR] = {"LISTXATTR", fl_op_listxattr, 8, 0, 0},
-	[FUSE_REMOVEXATTR] = {"REMOVEXATTR", fl_op_removexattr, 2, 0, FL_OP_CHANGES},
+	[FUSE_REMOVEXATTR] = {"REMOVEXATTR", fl_op_removexattr, 2, 0, FL_OP_CHANGES | FL_OP_AS_USER},
 	[FUSE_FLUSH] = {"FLUSH", fl_op_flush, 24, 0, 0},
 	[FUSE_INIT] = {"INIT", fl_op_init, 16, 64, FL_OP_BEFORE_INIT},
-	[FUSE_OPENDIR] = {"OPENDIR", fl_op_opendir, 8, 16, 0},
+	[FUSE_OPENDIR] = {"OPENDIR", fl_op_opendir, 8, 16, FL_OP_AS_USER},
 	[FUSE_READDIR] = {"READDIR", fl_op_readdir, 40, 0, 0},
 	[FUSE_RELEASEDIR] = {"RELEASEDIR", fl_op_releasedir, 24, 0, 0},
 	[FUSE_FSYNCDIR] = {"FSYNCDIR", fl_op_fsyncdir, 16, 0, 0},
-	[FUSE_ACCESS] = {"ACCESS", fl_op_access, 8, 0, 0},
-	[FUSE_CREATE] = {"CREATE", fl_op_create, 18, 144, FL_OP_CHANGES},
+	[FUSE_ACCESS] = {"ACCESS", fl_op_access, 8, 0, FL_OP_AS_USER},
+	[FUSE_CREATE] = {"CREATE", fl_op_create, 18, 144, FL_OP_CHANGES | FL_OP_AS_USER},
 	/* Linux's virtio_fs sends none; what is in flight could not be taken back anyway */
 	[FUSE_INTERRUPT] = {"INTERRUPT", NULL, 8, 0, FL_OP_ONE_WAY},
 	[FUSE_IOCTL] = {"IOCTL", fl_op_ioctl, 32, 0, FL_OP_DATA},
@@ -60,13 +69,13 @@ static const struct op ops[FL_FUSE_OPCODE_MAX + 1] = {
 	[FUSE_BATCH_FORGET] = {"BATCH_FORGET", fl_op_batch_forget, 8, 0, FL_OP_ONE_WAY | FL_OP_BEFORE_INIT},
 	[FUSE_FALLOCATE] = {"FALLOCATE", fl_op_fallocate, 32, 0, FL_OP_CHANGES},
 	[FUSE_READDIRPLUS] = {"READDIRPLUS", fl_op_readdirplus, 40, 0, 0},
-	[FUSE_RENAME2] = {"RENAME2", fl_op_rename2, 20, 0, FL_OP_CHANGES},
+	[FUSE_RENAME2] = {"RENAME2", fl_op_rename2, 20, 0, FL_OP_CHANGES | FL_OP_AS_USER},
 	[FUSE_LSEEK] = {"LSEEK", fl_op_lseek, 24, 8, 0},
 	[FUSE_COPY_FILE_RANGE] = {"COPY_FILE_RANGE", fl_op_copy_file_range, 56, 8, FL_OP_CHANGES},
 	[FUSE_SETUPMAPPING] = {"SETUPMAPPING", fl_op_setupmapping, 40, 0, 0},
 	[FUSE_REMOVEMAPPING] = {"REMOVEMAPPING", fl_op_removemapping, 4, 0, 0},
 	[FUSE_SYNCFS] = {"SYNCFS", fl_op_syncfs, 8, 0, 0},
-	[FUSE_TMPFILE] = {"TMPFILE", fl_op_tmpfile, 17, 144, FL_OP_CHANGES},
+	[FUSE_TMPFILE] = {"TMPFILE", fl_op_tmpfile, 17, 144, FL_OP_CHANGES | FL_OP_AS_USER},
 	[FL_FUSE_STATX] = {"STATX", fl_op_statx, 24, 288, 0},
 };
 
@@ -98,12 +107,15 @@ int fl_fs_get(struct fl_fs_call *call, uint64_t nodeid, struct fl_inode **inode)
 		proto_error(call->fs, "no such node", &call->header);
 		return -ESTALE;
 	}
-	error = fl_inode_open(inodes, found);
-	if (error)
+	error = fl_fs_open_inode(call, found);
+	if (error) {
 		fl_inode_put(inodes, found);
-	else
-		*inode = found;
-	return error;
+		return error;
+	}
+	if (call->node_count < FL_CALL_NODES_MAX)
+		call->nodes[call->node_count++] = nodeid;
+	*inode = found;
+	return 0;
 }
 
 void fl_fs_put(struct fl_fs *fs, struct fl_inode *inode)
@@ -179,7 +191,23 @@ int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle *handle, uint64_t 
 	return fl_handle_add(&fs->handles, handle, fh);
 }
 
-/* Bytes of arguments to be copied in, the extensions at their end left out (none is agreed on). */
+/* What follows the arguments: supplementary groups, if those were agreed on. */
+static int load_extensions(struct fl_fs_call *call, uint64_t len)
+{
+	uint8_t bytes[FL_EXTENSIONS_MAX];
+	struct fl_fuse_cursor ext = {.pos = bytes, .left = len};
+
+	if (!len || !(call->fs->flags & FL_FUSE_CREATE_SUPP_GROUP))
+		return 0;
+	if (len > sizeof(bytes))
+		return -EINVAL;
+	if (call->request->io->read(call->request->arg, FL_FUSE_IN_HEADER_LEN + call->args_len, bytes, len) !=
+	    (int64_t)len)
+		return -EFAULT;
+	return fl_fs_take_groups(call, ext);
+}
+
+/* Bytes of arguments to be copied in, the extensions at their end left out. */
 static int load_args(struct fl_fs_call *call, const struct op *op)
 {
 	const struct fuse_in_header *header = &call->header;
@@ -201,7 +229,7 @@ static int load_args(struct fl_fs_call *call, const struct op *op)
 	if (call->request->io->read(call->request->arg, FL_FUSE_IN_HEADER_LEN, fs->args, copied) != (int64_t)copied)
 		return -EFAULT;
 	call->args = (struct fl_fuse_cursor){.pos = fs->args, .left = copied};
-	return 0;
+	return load_extensions(call, extensions);
 }
 
 static int serve(struct fl_fs_call *call, const struct op *op)
@@ -219,7 +247,13 @@ static int serve(struct fl_fs_call *call, const struct op *op)
 	}
 	if (op->flags & FL_OP_CHANGES && !fs->fs_export.writable)
 		return -EROFS;
-	return op->handler ? op->handler(call) : 0;
+	if (!op->handler)
+		return 0;
+	if (!fs->as_users)
+		return op->handler(call);
+	if (!fl_fs_is_itself(fs))
+		return -EIO;
+	return op->flags & FL_OP_AS_USER ? fl_fs_serve_as_user(call, op->handler) : op->handler(call);
 }
 
 /* The header goes last: until it is there, the request has not been answered. */
@@ -319,6 +353,8 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 
 	if (!fresh)
 		return fl_diag(diag, -ENOMEM, "no memory for a share");
+	fresh->as_users = opts->as_users;
+	fresh->self = fl_user_current();
 	fresh->window = opts->window;
 	fresh->loop = opts->loop;
 	fresh->log = opts->log;
@@ -328,7 +364,9 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->backings_max = fl_export_share_of_descriptors(opts->shares, 16);
 	fl_handle_table_init(&fresh->handles,
 			     opts->handles_max ? opts->handles_max : fl_export_share_of_descriptors(opts->shares, 8));
-	error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, &limits, diag);
+	error = opts->as_users ? fl_user_check(opts->tag ? opts->tag : "?", diag) : 0;
+	if (!error)
+		error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, &limits, diag);
 	if (error) {
 		fl_fs_free(fresh);
 		return error;

@@ -24,7 +24,8 @@
 	((uint64_t)FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |             \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | \
 	 FUSE_CACHE_SYMLINKS | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
-#define FL_FUSE_WANTED_DAX ((uint64_t)FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX)
+#define FL_FUSE_WANTED_USERS (FL_FUSE_CREATE_SUPP_GROUP)
+#define FL_FUSE_WANTED_DAX   ((uint64_t)FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX)
 
 static uint64_t offered_flags(const struct fuse_init_in *in)
 {
@@ -83,7 +84,8 @@ int fl_op_init(struct fl_fs_call *call)
 		return reply_init(call, &in); /* it asks again with our major */
 	if (in.major < FUSE_KERNEL_VERSION || in.minor < FL_FUSE_MINOR_MIN)
 		return -EPROTO;
-	fs->flags = offered_flags(&in) & (FL_FUSE_WANTED | (fs->window ? FL_FUSE_WANTED_DAX : 0));
+	fs->flags = offered_flags(&in) & (FL_FUSE_WANTED | (fs->window ? FL_FUSE_WANTED_DAX : 0) |
+					  (fs->as_users ? FL_FUSE_WANTED_USERS : 0));
 	fs->initialized = true;
 	check_dax(fs);
 	return reply_init(call, &in);

@@ -3,6 +3,7 @@
 #ifndef FL_FUSE_OPS_H
 #define FL_FUSE_OPS_H
 
+#include "virtiofs/fs_user.h"
 #include "virtiofs/fuse_dispatch.h"
 
 /* SETXATTR's value of 64 KiB (XATTR_SIZE_MAX) with its name, and any other arguments. */
@@ -12,6 +13,9 @@
 /* One of READ and WRITE. FUSE_MAX_PAGES: 256 pages (fs/fuse/fuse_i.h FUSE_MAX_MAX_PAGES) */
 #define FL_FUSE_DATA_MAX (1u << 20)
 #define FL_FUSE_IOV_MAX	 1024u
+
+/* Most that one request names: LINK's file and directory, RENAME's directories. */
+#define FL_CALL_NODES_MAX 2u
 
 struct fl_fs {
 	struct fl_export fs_export;
@@ -23,8 +27,11 @@ struct fl_fs {
 	const char *tag; /* for the log; may be NULL */
 	struct fl_log_limit log_limit;
 	uint32_t attr_timeout_ms;
-	bool initialized; /* between INIT and DESTROY */
-	uint64_t flags;	  /* FUSE_* of INIT, agreed on */
+	bool as_users;
+	struct fl_user self; /* who the VMM is */
+	bool stranded;	     /* see fuse_user.h */
+	bool initialized;    /* between INIT and DESTROY */
+	uint64_t flags;	     /* FUSE_* of INIT, agreed on */
 	uint32_t backings_max;
 	struct fl_fs_counters counters;
 	struct iovec iov[FL_FUSE_IOV_MAX];
@@ -42,6 +49,11 @@ struct fl_fs_call {
 	uint64_t room;		    /* bytes that a reply's body may have */
 	uint64_t body_len;	    /* of the reply; in fs->body, or written in place */
 	bool body_in_place;
+	/* With as_users: who asks, whether the thread acts as that user now, and what the request is about. */
+	struct fl_user user;
+	bool as_user;
+	uint64_t nodes[FL_CALL_NODES_MAX];
+	unsigned int node_count;
 };
 
 /* 0, -errno, or FL_FS_LATER from fl_fs_start() */
@@ -69,6 +81,16 @@ FL_CHECKED_RESULT int fl_fs_file(struct fl_fs_call *call, uint64_t fh, struct fl
 FL_CHECKED_RESULT int fl_fs_take_file(struct fl_fs_call *call, void *in, size_t in_len, struct fl_handle **handle);
 FL_CHECKED_RESULT int fl_fs_take_dir(struct fl_fs_call *call, void *in, size_t in_len, struct fl_handle **handle);
 FL_CHECKED_RESULT int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle *handle, uint64_t *fh);
+
+/*
+ * fuse_user.c. In a request that is served as a user: the rest of it, what the server does on its own account, is done
+ * as the VMM. Nothing elsewhere.
+ */
+FL_CHECKED_RESULT int fl_fs_act_as_self(struct fl_fs_call *call);
+/* The guest's kernel has checked that the user is of this group. */
+FL_CHECKED_RESULT int fl_fs_join_group(struct fl_fs_call *call, uint32_t gid);
+/* fl_inode_open() as the VMM. */
+FL_CHECKED_RESULT int fl_fs_open_inode(struct fl_fs_call *call, struct fl_inode *inode);
 
 /* op_name.c. fd: O_PATH, taken over in every case; the guest's nlookup goes up. */
 FL_CHECKED_RESULT int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd,

@@ -37,6 +37,8 @@ _Static_assert(sizeof(struct fuse_syncfs_in) == 8, "SYNCFS");
 _Static_assert(sizeof(struct fl_fuse_statx_in) == 24, "STATX");
 _Static_assert(sizeof(struct fuse_access_in) == 8, "ACCESS");
 _Static_assert(sizeof(struct fuse_ioctl_in) == 32, "IOCTL");
+_Static_assert(sizeof(struct fuse_ext_header) == 8, "extensions");
+_Static_assert(sizeof(struct fl_fuse_supp_groups) == 4, "FUSE_EXT_GROUPS");
 _Static_assert(sizeof(struct fuse_entry_out) == 128, "entry");
 _Static_assert(sizeof(struct fuse_attr_out) == 104, "attr");
 _Static_assert(sizeof(struct fuse_open_out) == 16, "open");

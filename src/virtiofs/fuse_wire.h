@@ -60,6 +60,13 @@ struct fl_fuse_statx_out {
 	struct fl_fuse_statx stat;
 };
 
+/* FUSE 7.38, of which Debian's header lacks the end. */
+#define FL_FUSE_CREATE_SUPP_GROUP (UINT64_C(1) << 34)
+#define FL_FUSE_EXT_GROUPS	  32
+struct fl_fuse_supp_groups {
+	uint32_t nr_groups; /* as many uint32_t follow */
+};
+
 #define FL_FUSE_IN_HEADER_LEN	40u
 #define FL_FUSE_OUT_HEADER_LEN	16u
 #define FL_FUSE_SETXATTR_IN_LEN 8u /* without FUSE_SETXATTR_EXT, which is not agreed on */

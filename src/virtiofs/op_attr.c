@@ -152,22 +152,54 @@ int fl_op_statx(struct fl_fs_call *call)
 	return ask_inode(call, in.getattr_flags, in.fh, reply_statx);
 }
 
-static int set_owner(const struct fl_inode *inode, const struct fuse_setattr_in *in)
+static int set_owner(struct fl_fs_call *call, const struct fl_inode *inode, const struct fuse_setattr_in *in)
 {
 	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
 	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	/* one of the user's, or the guest's kernel would not ask (fs/attr.c chgrp_ok) */
+	int error = in->valid & FATTR_GID ? fl_fs_join_group(call, in->gid) : 0;
 
+	if (error)
+		return error;
 	return fchownat(inode->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
-static int set_mode(const struct fl_export *fs_export, const struct fl_inode *inode, uint32_t mode)
+static int change_mode(const struct fl_export *fs_export, const struct fl_inode *inode, uint32_t mode)
 {
 	char name[FL_PROC_NAME_LEN];
 
-	if (inode->type == S_IFLNK)
-		return -EOPNOTSUPP;
 	fl_export_proc_name(inode->fd, name);
 	return fchmodat(fs_export->proc_fd, name, mode & 07777, 0) ? -errno : 0;
+}
+
+/* Does it take nothing away but set-id bits, and give nothing? */
+static bool clears_set_id(uint32_t old_mode, uint32_t mode)
+{
+	return !((old_mode ^ mode) & 07777 & ~(uint32_t)(S_ISUID | S_ISGID)) && !(mode & ~old_mode & 07777);
+}
+
+static int set_mode(struct fl_fs_call *call, const struct fl_inode *inode, uint32_t mode)
+{
+	const struct fl_export *fs_export = &call->fs->fs_export;
+	struct statx stx;
+	int error;
+
+	if (inode->type == S_IFLNK)
+		return -EOPNOTSUPP;
+	if (!call->as_user)
+		return change_mode(fs_export, inode, mode);
+	error = fl_export_stat(inode->fd, &stx);
+	/* chmod(2) drops the bit for who is not of the file's group, and so has the guest's kernel (setattr_prepare) */
+	if (!error && mode & S_ISGID)
+		error = fl_fs_join_group(call, stx.stx_gid);
+	if (!error)
+		error = change_mode(fs_export, inode, mode);
+	/* The guest's kernel takes these bits away when somebody else writes to the file (fs/fuse/dir.c fuse_setattr).
+	 */
+	if (error != -EPERM || !clears_set_id(stx.stx_mode, mode))
+		return error;
+	error = fl_fs_act_as_self(call);
+	return error ? error : change_mode(fs_export, inode, mode);
 }
 
 static int set_size(struct fl_fs_call *call, const struct fl_inode *inode, const struct fuse_setattr_in *in)
@@ -222,18 +254,26 @@ static int set_times(const struct fl_inode *inode, const struct fuse_setattr_in 
 	return utimensat(inode->fd, "", times, AT_EMPTY_PATH) ? -errno : 0;
 }
 
+/* truncate(2) by who is not the owner: only the size's own change of mtime is meant, and that has been made. */
+static bool times_are_set(const struct fuse_setattr_in *in)
+{
+	const uint32_t asked = in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW);
+
+	return in->valid & FATTR_SIZE && asked == (FATTR_MTIME | FATTR_MTIME_NOW);
+}
+
 /* chown(2) and truncate(2) clear set-id bits, so the mode comes after them; all change times, which come last. */
 static int set_attributes(struct fl_fs_call *call, const struct fl_inode *inode, const struct fuse_setattr_in *in)
 {
 	int error = 0;
 
 	if (in->valid & (FATTR_UID | FATTR_GID))
-		error = set_owner(inode, in);
+		error = set_owner(call, inode, in);
 	if (!error && in->valid & FATTR_SIZE)
 		error = set_size(call, inode, in);
 	if (!error && in->valid & FATTR_MODE)
-		error = set_mode(&call->fs->fs_export, inode, in->mode);
-	if (!error && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
+		error = set_mode(call, inode, in->mode);
+	if (!error && !times_are_set(in) && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
 		error = set_times(inode, in);
 	return error;
 }
@@ -250,6 +290,8 @@ int fl_op_setattr(struct fl_fs_call *call)
 	if (error)
 		return error;
 	error = inode->sealed ? -EPERM : set_attributes(call, inode, &in);
+	if (!error)
+		error = fl_fs_act_as_self(call);
 	if (!error)
 		error = reply_attr(call, inode, inode->fd);
 	fl_fs_put(call->fs, inode);

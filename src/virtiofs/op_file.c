@@ -9,6 +9,7 @@
 
 /* Of a guest's open flags these mean something on the host. O_APPEND comes with each WRITE. */
 #define FL_OPEN_FLAGS_PASSED (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC | O_NOATIME)
+#define FL_FMODE_EXEC	     0x20u /* include/linux/fs.h */
 /* One COPY_FILE_RANGE copies at most this much, which a reset has to wait for; the guest asks again for the rest. */
 #define FL_COPY_MAX (UINT64_C(8) << 20)
 
@@ -75,6 +76,17 @@ static uint32_t open_reply_flags(bool dax, int flags)
 	return reply;
 }
 
+/*
+ * Whoever may execute a file need not be able to read it: that the guest's kernel does (fs/exec.c do_open_execat, fs.h
+ * __FMODE_EXEC, which comes along with the flags).
+ */
+static int open_for_exec(struct fl_fs_call *call, const struct fl_inode *inode)
+{
+	if (faccessat(inode->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
+		return -errno;
+	return fl_fs_act_as_self(call);
+}
+
 int fl_op_open(struct fl_fs_call *call)
 {
 	struct fuse_open_out out = {0};
@@ -93,7 +105,12 @@ int fl_op_open(struct fl_fs_call *call)
 	error = fl_fs_get(call, call->header.nodeid, &inode);
 	if (error)
 		return error;
-	error = open_inode(call->fs, inode, flags, &fd);
+	if (call->as_user && in.flags & FL_FMODE_EXEC && inode->type == S_IFREG && flags == O_RDONLY)
+		error = open_for_exec(call, inode);
+	if (!error)
+		error = open_inode(call->fs, inode, flags, &fd);
+	if (!error)
+		error = fl_fs_act_as_self(call);
 	if (!error)
 		out.open_flags = open_reply_flags(fl_fs_is_dax(call->fs, inode), flags);
 	fl_fs_put(call->fs, inode);
@@ -128,9 +145,11 @@ static int reply_created(struct fl_fs_call *call, const struct fl_inode *dir, in
 	FL_CLOSE int fd = created_fd;
 	struct fl_handle handle;
 	int path_fd;
-	int error = fl_export_reopen(&call->fs->fs_export, fd, O_PATH, &path_fd);
+	int error = fl_fs_act_as_self(call);
 
 	_Static_assert(sizeof(out) == 144, "CREATE's reply");
+	if (!error)
+		error = fl_export_reopen(&call->fs->fs_export, fd, O_PATH, &path_fd);
 	if (!error)
 		error = fl_fs_make_entry(call->fs, dir, path_fd, &out.entry);
 	if (error)

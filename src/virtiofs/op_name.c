@@ -46,8 +46,10 @@ int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *na
 static int reply_child(struct fl_fs_call *call, const struct fl_inode *dir, const char *name)
 {
 	struct fuse_entry_out entry;
-	int error = fl_fs_lookup(call->fs, dir, name, &entry);
+	int error = fl_fs_act_as_self(call);
 
+	if (!error)
+		error = fl_fs_lookup(call->fs, dir, name, &entry);
 	return error ? error : fl_fs_reply(call, &entry, sizeof(entry));
 }
 

@@ -122,6 +122,9 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 	if ((unsigned int)opts->dax > FL_DAX_ALWAYS)
 		return fl_diag(diag, -EINVAL, "share %s: unknown DAX mode %u; there are inode and always", opts->tag,
 			       (unsigned int)opts->dax);
+	if ((unsigned int)opts->users > FL_USERS_HOST)
+		return fl_diag(diag, -EINVAL, "share %s: unknown kind of users %u; there are self and host", opts->tag,
+			       (unsigned int)opts->users);
 	if (!policy_is_good(&opts->policy))
 		return fl_diag(diag, -EINVAL, "share %s: unknown action in the fault policy", opts->tag);
 	return 0;

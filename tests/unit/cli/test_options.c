@@ -420,6 +420,13 @@ static void one_share_can_have_settings_of_its_own(void **state)
 	assert_refused(&line, "\"..\"");
 	PARSE(&line, "run", "--dax", "c=never", "--", "ls");
 	assert_refused(&line, "inode, always or never");
+	PARSE(&line, "run", "--map", "/a=host", "--rodir", "/a=/usr", "--rodir", "/b=/usr", "--", "ls");
+	assert_int_equal(line.options.shares[0].users, FL_USERS_SELF);
+	assert_int_equal(line.options.shares[1].users, FL_USERS_HOST);
+	assert_int_equal(line.options.shares[2].users, FL_USERS_SELF);
+	forget(&line);
+	PARSE(&line, "run", "--map", "root", "--", "ls");
+	assert_refused(&line, "self or host");
 	PARSE(&line, "run", "--dax", "sometimes", "--", "ls");
 	assert_refused(&line, "inode, always or never");
 }
@@ -479,7 +486,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 24);
+	assert_int_equal(seen, 25);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
 
 static int64_t buf_read(void *arg, uint64_t offset, void *buf, size_t len)
 {
@@ -61,6 +64,7 @@ struct rig *rig_new_with(uint32_t flags, struct fl_fs_opts opts)
 	opts.root_fd = rig->dir_fd;
 	opts.writable = !(flags & RIG_READ_ONLY);
 	opts.window = rig->window;
+	rig->as_users = opts.as_users;
 	assert_int_equal(fl_fs_new(&opts, &rig->fs, NULL), 0);
 	assert_int_equal(fl_fs_prepare_thread(), 0);
 	if (!(flags & RIG_NO_INIT))
@@ -94,7 +98,8 @@ void rig_free(struct rig *rig)
 
 void rig_begin(struct rig *rig, uint32_t opcode, uint64_t nodeid)
 {
-	struct fuse_in_header header = {.opcode = opcode, .nodeid = nodeid, .unique = ++rig->unique};
+	struct fuse_in_header header = {
+		.opcode = opcode, .nodeid = nodeid, .unique = ++rig->unique, .uid = rig->uid, .gid = rig->gid};
 
 	memcpy(rig->in, &header, sizeof(header));
 	rig->in_len = sizeof(header);
@@ -120,6 +125,19 @@ void rig_put_string(struct rig *rig, const char *string)
 	rig_put(rig, string, strlen(string) + 1);
 }
 
+/* Between requests the thread is root, with all its rights and no groups. */
+static void assert_is_itself(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2] = {0};
+
+	assert_int_equal(setfsuid((uid_t)-1), geteuid());
+	assert_int_equal(setfsgid((gid_t)-1), getegid());
+	assert_int_equal(syscall(SYS_capget, &header, sets), 0);
+	assert_int_equal(sets[0].effective, sets[0].permitted);
+	assert_int_equal(sets[1].effective, sets[1].permitted);
+}
+
 int rig_send(struct rig *rig, size_t room)
 {
 	struct fl_fuse_request request = {.io = &buf_io, .arg = rig, .readable_len = rig->in_len, .writable_len = room};
@@ -130,6 +148,8 @@ int rig_send(struct rig *rig, size_t room)
 	/* what is written past the room is seen */
 	memset(rig->out, 0x5a, FL_MIN(room + 64, (size_t)RIG_OUT_LEN));
 	rig->used = fl_fs_handle(rig->fs, &request);
+	if (rig->as_users)
+		assert_is_itself();
 	rig->body_len = 0;
 	for (size_t i = room; i < FL_MIN(room + 64, (size_t)RIG_OUT_LEN); i++)
 		assert_int_equal(rig->out[i], 0x5a);

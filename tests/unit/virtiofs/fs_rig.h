@@ -32,6 +32,8 @@ struct rig {
 	char dir[64]; /* exported */
 	int dir_fd;
 	uint64_t unique;
+	uint32_t uid, gid; /* who asks */
+	bool as_users;
 	size_t in_len;
 	size_t writable_len;
 	int64_t used;

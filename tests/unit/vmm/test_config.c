@@ -177,6 +177,11 @@ static void test_share_options(void **state)
 	opts.dax = (enum fl_dax)(FL_DAX_ALWAYS + 1);
 	expect_share(opts, -EINVAL, "inode and always");
 	opts = good_share();
+	opts.users = FL_USERS_HOST;
+	expect_share(opts, 0, NULL);
+	opts.users = (enum fl_users)(FL_USERS_HOST + 1);
+	expect_share(opts, -EINVAL, "self and host");
+	opts = good_share();
 	opts.tag = "ram";
 	expect_share(opts, -EINVAL, "ram");
 }

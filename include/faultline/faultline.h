@@ -263,10 +263,11 @@ struct fl_share_opts {
 	uint32_t attr_timeout_ms; /* how long the guest may believe attributes; default 1000 */
 	enum fl_dax dax;
 	enum fl_users users;
-	uint32_t reserved;
+	uint32_t entry_timeout_ms; /* how long it may believe names, and that there is none; default 1000 */
 };
 #define FL_SHARE_OPTS_INIT { .size = sizeof(struct fl_share_opts), .window_len = UINT64_C(512) << 20, \
-			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000 }
+			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000, \
+			     .entry_timeout_ms = 1000 }
 
 #define FL_WINDOW_READ_ONLY 1u
 

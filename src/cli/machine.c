@@ -45,6 +45,7 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 		opts.window_len = share->dax == FL_CLI_DAX_NEVER ? 0 : options->window_len;
 		opts.dax = share->dax == FL_CLI_DAX_ALWAYS ? FL_DAX_ALWAYS : FL_DAX_INODE;
 		opts.attr_timeout_ms = options->attr_timeout_ms;
+		opts.entry_timeout_ms = options->entry_timeout_ms;
 		opts.users = share->users;
 		opts.policy = share->policy;
 		ret = fl_vm_add_share(vm, &opts, diag);

@@ -35,8 +35,9 @@ static const struct option_row option_rows[] = {
 	 "reads what is mapped at once and not when the guest touches it, if possible in\n"
 	 "pages of 2 MiB: for guests that read most of their files"},
 	{FL_CLI_OPTION_ATTR_TIMEOUT, "attr-timeout", "MS",
-	 "how long the guest may believe the names and attributes of shared files, in\n"
-	 "milliseconds (1000); 0: it asks every time"},
+	 "how long the guest may believe the attributes of shared files, in milliseconds\n"
+	 "(1000); 0: it asks every time"},
+	{FL_CLI_OPTION_ENTRY_TIMEOUT, "entry-timeout", "MS", "the same for names, and that there is none (1000)"},
 	{FL_CLI_OPTION_MAP, "map", "[GUESTPATH=]TO",
 	 "who the guest's users are on the host (self):\n"
 	 "self: all are who runs this program, with that user's files and rights\n"

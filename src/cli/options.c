@@ -18,8 +18,8 @@
 #define WINDOW_LEN_DEFAULT (512 * MIB)
 #define LEN_ALIGNMENT	   (2 * MIB)
 #define VCPUS_MAX	   64
-#define ATTR_MS_DEFAULT	   1000
-#define ATTR_MS_MAX	   (24 * 3600 * 1000)
+#define TIMEOUT_MS_DEFAULT 1000
+#define TIMEOUT_MS_MAX	   (24 * 3600 * 1000)
 #define TIMEOUT_MAX_S	   (365 * 24 * 3600)
 
 static int add_share(struct fl_cli_options *options, const char *option, const char *text, bool writable,
@@ -205,7 +205,10 @@ static int take_option(struct fl_cli_options *options, int value, const char *te
 		options->prefault = true;
 		return 0;
 	case FL_CLI_OPTION_ATTR_TIMEOUT:
-		return fl_cli_parse_number("--attr-timeout", text, 0, ATTR_MS_MAX, &options->attr_timeout_ms, diag);
+		return fl_cli_parse_number("--attr-timeout", text, 0, TIMEOUT_MS_MAX, &options->attr_timeout_ms, diag);
+	case FL_CLI_OPTION_ENTRY_TIMEOUT:
+		return fl_cli_parse_number("--entry-timeout", text, 0, TIMEOUT_MS_MAX, &options->entry_timeout_ms,
+					   diag);
 	case FL_CLI_OPTION_FAULT_MODE:
 		return fl_cli_parse_fault_mode("--fault-mode", text, &options->fault_mode, diag);
 	case FL_CLI_OPTION_ON_FAULT:
@@ -329,7 +332,8 @@ static int set_defaults(struct fl_cli_options *options, struct fl_diag *diag)
 	*options = (struct fl_cli_options){
 		.ram_len = RAM_LEN_DEFAULT,
 		.window_len = WINDOW_LEN_DEFAULT,
-		.attr_timeout_ms = ATTR_MS_DEFAULT,
+		.attr_timeout_ms = TIMEOUT_MS_DEFAULT,
+		.entry_timeout_ms = TIMEOUT_MS_DEFAULT,
 		.vcpus = 1,
 		.policy = {{FL_ACTION_REFLECT, FL_ACTION_STOP}},
 		.shares = calloc(1, sizeof(*options->shares)),

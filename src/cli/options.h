@@ -67,7 +67,7 @@ struct fl_cli_options {
 	uint64_t ram_len;
 	uint64_t window_len; /* of each share */
 	bool prefault;
-	uint32_t attr_timeout_ms;
+	uint32_t attr_timeout_ms, entry_timeout_ms;
 	uint32_t vcpus;
 	enum fl_fault_mode fault_mode;
 	struct fl_policy policy; /* where nothing else was said; the shares have their own copies */

@@ -270,6 +270,7 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 		.writable = opts->writable,
 		.as_users = opts->as_users,
 		.attr_timeout_ms = opts->attr_timeout_ms,
+		.entry_timeout_ms = opts->entry_timeout_ms,
 		.window = opts->window,
 		.loop = opts->transport.loop,
 		.shares = opts->shares,

@@ -360,6 +360,7 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->log = opts->log;
 	fresh->tag = opts->tag;
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;
+	fresh->entry_timeout_ms = opts->entry_timeout_ms;
 	/* each may be open twice, for reading and for writing */
 	fresh->backings_max = fl_export_share_of_descriptors(opts->shares, 16);
 	fl_handle_table_init(&fresh->handles,

@@ -47,7 +47,7 @@ struct fl_fs_opts {
 	int root_fd; /* duplicated */
 	bool writable;
 	bool as_users; /* requests are served as the guest's users that make them; -EPERM if this thread may not */
-	uint32_t attr_timeout_ms;
+	uint32_t attr_timeout_ms, entry_timeout_ms;
 	struct fl_window *window; /* NULL: no DAX */
 	struct fl_loop *loop;	  /* that serves; NULL: nothing is in flight when fl_fs_handle() returns */
 	const struct fl_log *log;

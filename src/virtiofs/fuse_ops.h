@@ -26,7 +26,7 @@ struct fl_fs {
 	const struct fl_log *log;
 	const char *tag; /* for the log; may be NULL */
 	struct fl_log_limit log_limit;
-	uint32_t attr_timeout_ms;
+	uint32_t attr_timeout_ms, entry_timeout_ms;
 	bool as_users;
 	struct fl_user self; /* who the VMM is */
 	bool stranded;	     /* see fuse_user.h */
@@ -101,7 +101,7 @@ FL_CHECKED_RESULT int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *pare
 uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount);
 /* Does the guest map it instead of sending READs and WRITEs? */
 bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode);
-void fl_fs_timeout(const struct fl_fs *fs, uint64_t *seconds, uint32_t *nanoseconds);
+void fl_fs_timeout(uint32_t timeout_ms, uint64_t *seconds, uint32_t *nanoseconds);
 
 int fl_op_init(struct fl_fs_call *call);
 int fl_op_destroy(struct fl_fs_call *call);

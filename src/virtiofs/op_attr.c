@@ -13,10 +13,10 @@
 	(FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME | FATTR_MTIME | FATTR_FH | FATTR_ATIME_NOW | \
 	 FATTR_MTIME_NOW | FATTR_LOCKOWNER | FATTR_CTIME | FATTR_KILL_SUIDGID)
 
-void fl_fs_timeout(const struct fl_fs *fs, uint64_t *seconds, uint32_t *nanoseconds)
+void fl_fs_timeout(uint32_t timeout_ms, uint64_t *seconds, uint32_t *nanoseconds)
 {
-	*seconds = fs->attr_timeout_ms / 1000;
-	*nanoseconds = fs->attr_timeout_ms % 1000 * FL_NS_PER_MS;
+	*seconds = timeout_ms / 1000;
+	*nanoseconds = timeout_ms % 1000 * FL_NS_PER_MS;
 }
 
 bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode)
@@ -46,7 +46,7 @@ static int reply_attr(struct fl_fs_call *call, struct fl_inode *inode, int fd)
 
 	if (error)
 		return error;
-	fl_fs_timeout(call->fs, &out.attr_valid, &out.attr_valid_nsec);
+	fl_fs_timeout(call->fs->attr_timeout_ms, &out.attr_valid, &out.attr_valid_nsec);
 	fl_export_attr(inode, &stx, fl_fs_attr_flags(call->fs, inode, false), &out.attr);
 	return fl_fs_reply(call, &out, sizeof(out));
 }
@@ -120,7 +120,7 @@ static int reply_statx(struct fl_fs_call *call, struct fl_inode *inode, int fd)
 	if (error)
 		return error;
 	fl_export_attr(inode, &stx, 0, &attr);
-	fl_fs_timeout(call->fs, &out.attr_valid, &out.attr_valid_nsec);
+	fl_fs_timeout(call->fs->attr_timeout_ms, &out.attr_valid, &out.attr_valid_nsec);
 	out.stat = (struct fl_fuse_statx){
 		.mask = statx_mask(call->fs, inode, stx.stx_mask),
 		.blksize = attr.blksize,

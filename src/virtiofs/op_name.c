@@ -29,8 +29,8 @@ int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd, st
 	 * fuse_stale_inode() drop it, with all that is mounted there, at every revalidation.
 	 */
 	*entry = (struct fuse_entry_out){.nodeid = inode->nodeid, .generation = 0};
-	fl_fs_timeout(fs, &entry->entry_valid, &entry->entry_valid_nsec);
-	fl_fs_timeout(fs, &entry->attr_valid, &entry->attr_valid_nsec);
+	fl_fs_timeout(fs->entry_timeout_ms, &entry->entry_valid, &entry->entry_valid_nsec);
+	fl_fs_timeout(fs->attr_timeout_ms, &entry->attr_valid, &entry->attr_valid_nsec);
 	fl_export_attr(inode, &stx, fl_fs_attr_flags(fs, inode, submount), &entry->attr);
 	return 0;
 }
@@ -58,9 +58,9 @@ static int reply_absent(struct fl_fs_call *call)
 {
 	struct fuse_entry_out entry = {0};
 
-	if (!call->fs->attr_timeout_ms)
+	if (!call->fs->entry_timeout_ms)
 		return -ENOENT;
-	fl_fs_timeout(call->fs, &entry.entry_valid, &entry.entry_valid_nsec);
+	fl_fs_timeout(call->fs->entry_timeout_ms, &entry.entry_valid, &entry.entry_valid_nsec);
 	return fl_fs_reply(call, &entry, sizeof(entry));
 }
 

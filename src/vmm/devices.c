@@ -84,6 +84,7 @@ static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 		.writable = share->config.opts.flags & FL_SHARE_WRITABLE,
 		.as_users = share->config.opts.users == FL_USERS_HOST,
 		.attr_timeout_ms = share->config.opts.attr_timeout_ms,
+		.entry_timeout_ms = share->config.opts.entry_timeout_ms,
 		.window = share->window,
 		.shares = vm->share_count,
 	};

@@ -54,6 +54,7 @@ static bool make_device(struct fs_server *server, struct fs_memory *memory, int 
 		.root_fd = root_fd,
 		.writable = true,
 		.attr_timeout_ms = 1000,
+		.entry_timeout_ms = 1000,
 	};
 
 	if (!add_window(server, memory, diag) || fl_loop_new("fl-fs0", 0, &server->loop, diag))

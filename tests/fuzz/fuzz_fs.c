@@ -188,6 +188,7 @@ static void make_device(struct fs_guest *guest, uint8_t share)
 		.root_fd = guest->tree.share_fd,
 		.writable = !(share & SHARE_READ_ONLY),
 		.attr_timeout_ms = share & SHARE_TIMEOUT ? 1000 : 0,
+		.entry_timeout_ms = share & SHARE_TIMEOUT ? 1000 : 0,
 	};
 
 	if (!(share & SHARE_NO_WINDOW))

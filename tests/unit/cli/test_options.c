@@ -71,6 +71,7 @@ static void a_command_alone_gets_the_defaults(void **state)
 	assert_false(line.options.wait_on_stop);
 	assert_int_equal(line.options.timeout_s, 0);
 	assert_int_equal(line.options.attr_timeout_ms, 1000);
+	assert_int_equal(line.options.entry_timeout_ms, 1000);
 	assert_false(line.options.unpatched);
 	assert_null(line.options.env);
 	assert_int_equal(line.options.share_count, 1);
@@ -90,7 +91,7 @@ static void every_option_reaches_its_place(void **state)
 	(void)state;
 	PARSE(&line, "run", "-k", "/k", "-m", "2G", "-c4", "-p", "quiet debug", "--dax-window=64M", "--on-fault",
 	      "stop", "--env", "A=1", "--env=B=x=y", "--cwd", "/tmp", "--unpatched", "--timeout", "90", "-vv",
-	      "--attr-timeout", "250", "--prefault", "--", "true");
+	      "--attr-timeout", "250", "--entry-timeout", "125", "--prefault", "--", "true");
 	assert_int_equal(line.ret, 0);
 	assert_string_equal(line.options.kernel, "/k");
 	assert_int_equal(line.options.ram_len, 2147483648);
@@ -107,6 +108,7 @@ static void every_option_reaches_its_place(void **state)
 	assert_int_equal(line.options.timeout_s, 90);
 	assert_int_equal(line.options.attr_timeout_ms, 250);
 	assert_true(line.options.prefault);
+	assert_int_equal(line.options.entry_timeout_ms, 125);
 	assert_int_equal(line.options.verbosity, 2);
 	forget(&line);
 }
@@ -310,6 +312,8 @@ static void sizes_have_limits(void **state)
 	}
 	PARSE(&line, "run", "--attr-timeout", "86400001", "--", "ls");
 	assert_refused(&line, "--attr-timeout");
+	PARSE(&line, "run", "--entry-timeout", "never", "--", "ls");
+	assert_refused(&line, "--entry-timeout");
 	PARSE(&line, "run", "-m", "64M", "--dax-window", "0", "--attr-timeout", "0", "--", "ls");
 	assert_int_equal(line.ret, 0);
 	assert_int_equal(line.options.window_len, 0);
@@ -486,7 +490,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 25);
+	assert_int_equal(seen, 26);
 }
 
 static const struct CMUnitTest tests[] = {

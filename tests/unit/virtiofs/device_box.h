@@ -55,6 +55,7 @@ static inline struct box *box_new_on(bool with_window, uint32_t loop_flags, cons
 		.transport = {.name = "fs0", .vm_fd = -1, .gpa = 0x10000000},
 		.tag = "share",
 		.attr_timeout_ms = 1000,
+		.entry_timeout_ms = 1000,
 	};
 
 	assert_non_null(box);

@@ -74,7 +74,7 @@ struct rig *rig_new_with(uint32_t flags, struct fl_fs_opts opts)
 
 struct rig *rig_new(uint32_t flags)
 {
-	return rig_new_with(flags, (struct fl_fs_opts){.attr_timeout_ms = 1500});
+	return rig_new_with(flags, (struct fl_fs_opts){.attr_timeout_ms = 1500, .entry_timeout_ms = 2250});
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

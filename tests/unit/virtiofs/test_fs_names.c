@@ -50,9 +50,9 @@ static void lookup_shows_what_stat_shows(void **state)
 
 		assert_int_equal(rig_lookup(rig, FUSE_ROOT_ID, names[i], &entry), 0);
 		same_as_host(&entry.attr, &st);
-		/* 1500 ms */
-		assert_int_equal(entry.entry_valid, 1);
-		assert_int_equal(entry.entry_valid_nsec, 500000000);
+		/* 2250 ms and 1500 ms */
+		assert_int_equal(entry.entry_valid, 2);
+		assert_int_equal(entry.entry_valid_nsec, 250000000);
 		assert_int_equal(entry.attr_valid, 1);
 		assert_int_equal(entry.attr_valid_nsec, 500000000);
 		assert_int_equal(rig_getattr(rig, entry.nodeid, &attr), 0);
@@ -83,9 +83,9 @@ static void absent_names_are_negative_entries(void **state)
 	assert_int_equal(rig_name(rig, FUSE_LOOKUP, FUSE_ROOT_ID, NULL, 0, "absent"), 0);
 	memcpy(&entry, rig->body, sizeof(entry));
 	assert_int_equal(entry.nodeid, 0);
-	assert_int_equal(entry.entry_valid, 1);
+	assert_int_equal(entry.entry_valid, 2);
 	rig_free(rig);
-	rig = rig_new_with(RIG_READ_ONLY, (struct fl_fs_opts){.attr_timeout_ms = 0});
+	rig = rig_new_with(RIG_READ_ONLY, (struct fl_fs_opts){.attr_timeout_ms = 1000, .entry_timeout_ms = 0});
 	assert_int_equal(rig_name(rig, FUSE_LOOKUP, FUSE_ROOT_ID, NULL, 0, "absent"), -ENOENT);
 	rig_free(rig);
 }

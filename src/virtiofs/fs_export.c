@@ -11,6 +11,8 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "virtiofs/fs_mounts.h"
+
 #define FL_OPENAT2_TRIES 3
 /* Some 250 bytes each, when they can be held without a descriptor. */
 #define FL_INODES_MAX (1u << 20)
@@ -162,18 +164,6 @@ static int check_root(int fd, struct statx *stx, struct fl_diag *diag)
 	return 0;
 }
 
-/* Any descriptor that is not O_PATH will do to name a mount by; only what may be opened is. */
-static int note_mount(struct fl_export *fs_export, uint64_t mnt_id, uint32_t type, int path_fd)
-{
-	int fd = -1;
-
-	if (fl_inode_table_find_mount(&fs_export->inodes, mnt_id) || (type != S_IFDIR && type != S_IFREG))
-		return 0;
-	if (fl_export_reopen(fs_export, path_fd, O_RDONLY, &fd))
-		fd = -1; /* its inodes stay open then */
-	return fl_inode_table_add_mount(&fs_export->inodes, mnt_id, fd);
-}
-
 /* Where inodes can be closed and opened again a small part of the descriptors does; else half of them are for inodes.
  */
 static void choose_limits(struct fl_inode_table *inodes, const struct fl_export_limits *limits)
@@ -209,7 +199,7 @@ int fl_export_init(struct fl_export *fs_export, int root_fd, bool writable, cons
 	if (error)
 		return fl_diag(diag, error, "no memory for a share's table of files");
 	fl_steal_fd(&proc_fd);
-	error = note_mount(fs_export, key.mnt_id, S_IFDIR, fs_export->inodes.root->fd);
+	error = fl_export_note_mount(fs_export, &key, S_IFDIR, fs_export->inodes.root->fd);
 	if (error) {
 		fl_export_fini(fs_export);
 		return fl_diag(diag, error, "no memory for a share's table of mounts");
@@ -244,16 +234,20 @@ int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, 
 	if (pseudo && !S_ISDIR(stx->stx_mode))
 		return -EACCES;
 	if (!pseudo)
-		error = note_mount(fs_export, key.mnt_id, stx->stx_mode & S_IFMT, own_fd);
+		error = fl_export_note_mount(fs_export, &key, stx->stx_mode & S_IFMT, own_fd);
 	if (error)
 		return error;
+	if (!S_ISDIR(stx->stx_mode))
+		key.mnt_id = fl_export_file_mount(fs_export, key.mnt_id);
 	error = fl_inode_learn(&fs_export->inodes, &key, stx->stx_mode & S_IFMT, fl_steal_fd(&own_fd), inode);
 	if (error)
 		return error;
 	(*inode)->sealed = pseudo;
-	/* Another device without another mount: a btrfs subvolume, which numbers its inodes from the start again. */
-	*submount =
-		S_ISDIR(stx->stx_mode) && !pseudo && (key.mnt_id != parent->key.mnt_id || key.dev != parent->key.dev);
+	/*
+	 * Where st_dev changes on the host: other file systems, and btrfs subvolumes, which number their inodes from
+	 * the start again. Not a bind mount of the same one: its files would be other inodes in the guest.
+	 */
+	*submount = S_ISDIR(stx->stx_mode) && !pseudo && key.dev != parent->key.dev;
 	return 0;
 }
 

@@ -92,6 +92,9 @@ FL_CHECKED_RESULT int fl_fs_join_group(struct fl_fs_call *call, uint32_t gid);
 /* fl_inode_open() as the VMM. */
 FL_CHECKED_RESULT int fl_fs_open_inode(struct fl_fs_call *call, struct fl_inode *inode);
 
+/* fl_inode_open_on() as the VMM. */
+FL_CHECKED_RESULT int fl_fs_open_on(struct fl_fs_call *call, struct fl_inode *inode, uint64_t mnt_id, int *fd);
+
 /* op_name.c. fd: O_PATH, taken over in every case; the guest's nlookup goes up. */
 FL_CHECKED_RESULT int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd,
 				       struct fuse_entry_out *entry);

@@ -51,6 +51,21 @@ int fl_fs_open_inode(struct fl_fs_call *call, struct fl_inode *inode)
 	return as_user && !error ? go(call) : error;
 }
 
+int fl_fs_open_on(struct fl_fs_call *call, struct fl_inode *inode, uint64_t mnt_id, int *fd)
+{
+	FL_CLOSE int opened = -1;
+	bool as_user = call->as_user;
+	int error = as_user ? come_back(call) : 0;
+
+	if (!error)
+		error = fl_inode_open_on(&call->fs->fs_export.inodes, inode, mnt_id, &opened);
+	if (as_user && !call->fs->stranded && go(call))
+		return -EPERM;
+	if (!error)
+		*fd = fl_steal_fd(&opened);
+	return error;
+}
+
 /* False: they are the user's already. */
 static bool add_group_of(struct fl_fs_call *call, uint64_t nodeid)
 {

@@ -127,6 +127,16 @@ int fl_inode_open(struct fl_inode_table *table, struct fl_inode *inode)
 	return fl_inode_hold(table, inode, fd, true);
 }
 
+int fl_inode_open_on(struct fl_inode_table *table, struct fl_inode *inode, uint64_t mnt_id, int *fd)
+{
+	const struct fl_mount *mount = fl_inode_table_find_mount(table, mnt_id);
+
+	if (!mount || mount->fd < 0 || (!inode->handle && make_handle(inode->fd, &inode->handle)))
+		return -EXDEV;
+	*fd = open_by_handle_at(mount->fd, inode->handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return *fd < 0 ? -EXDEV : 0;
+}
+
 bool fl_inode_is_same(const struct fl_inode *inode, int fd)
 {
 	struct file_handle *handle;
@@ -184,8 +194,11 @@ int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int 
 	mount = malloc(sizeof(*mount));
 	if (!mount)
 		return -ENOMEM;
-	*mount =
-		(struct fl_mount){.mnt_id = mnt_id, .fd = -1, .in_memory = is_in_memory(own_fd), .next = table->mounts};
+	*mount = (struct fl_mount){.mnt_id = mnt_id,
+				   .files_by = mnt_id,
+				   .fd = -1,
+				   .in_memory = is_in_memory(own_fd),
+				   .next = table->mounts};
 	if (opens_by_handle(own_fd))
 		mount->fd = fl_steal_fd(&own_fd);
 	table->mounts = mount;

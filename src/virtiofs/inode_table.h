@@ -2,9 +2,9 @@
 /*
  * inode_table: nodeid <-> host inode.
  *
- * One host inode (on one mount) has one nodeid. Two counters that must not be confused: nlookup is
- * the guest's, what it knows and forgets, and can be any lie; refs is ours. All of nlookup together
- * holds one ref; operations in flight hold their own, so a FORGET never frees what is in use.
+ * One key, a host inode on one mount or on several alike (fs_mounts.h), has one nodeid. Two counters that must not be
+ * confused: nlookup is the guest's, what it knows and forgets, and can be any lie; refs is ours. All of nlookup
+ * together holds one ref; operations in flight hold their own, so a FORGET never frees what is in use.
  *
  * An inode is held by an O_PATH descriptor, which pins it and its mount. Linux cannot be asked to
  * forget, and a guest's `find /` knows more inodes than a process may have descriptors: where the kernel lets us
@@ -52,6 +52,8 @@ TAILQ_HEAD(fl_inode_list, fl_inode);
 /* A mount that inodes are known on; its descriptor pins it, so that mnt_id cannot come to mean another. */
 struct fl_mount {
 	uint64_t mnt_id;
+	uint64_t dev, flags;	   /* fs_mounts.c */
+	uint64_t files_by;	   /* the mount that its files are known by; mnt_id: itself */
 	int fd;			   /* of a file or directory on it, not O_PATH; -1: cannot open by handle there */
 	enum fl_mappable mappable; /* all files on it; FL_MAPPABLE_NO: some may be */
 	bool in_memory;
@@ -96,6 +98,9 @@ void fl_inode_forget_all(struct fl_inode_table *table);
  * is gone from the host. -EIO: it was closed, and may not be opened by handle any more. Never -EPERM.
  */
 FL_CHECKED_RESULT int fl_inode_open(struct fl_inode_table *table, struct fl_inode *inode);
+/* The inode, which is open, as it is seen by way of another mount of the same file system: O_PATH. -EXDEV: it cannot.
+ */
+FL_CHECKED_RESULT int fl_inode_open_on(struct fl_inode_table *table, struct fl_inode *inode, uint64_t mnt_id, int *fd);
 /* A descriptor for an inode that was not open before (at learning). -ENFILE: open_max are open and none can be closed.
  */
 FL_CHECKED_RESULT int fl_inode_hold(struct fl_inode_table *table, struct fl_inode *inode, int fd, bool by_handle);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "virtiofs/fs_mounts.h"
 #include "virtiofs/fuse_ops.h"
 
 #ifndef RENAME_NOREPLACE
@@ -268,15 +269,28 @@ int fl_op_rename2(struct fl_fs_call *call)
 	return rename_names(call, in.newdir, in.flags);
 }
 
-static int link_inode(struct fl_fs_call *call, const struct fl_inode *inode, const struct fl_inode *dir,
-		      const char *name)
+/* link(2) wants both on one mount, but a file that is on several alike is known by one of them. */
+static int open_beside(struct fl_fs_call *call, struct fl_inode *inode, const struct fl_inode *dir, int *fd)
+{
+	if (inode->key.mnt_id == dir->key.mnt_id ||
+	    inode->key.mnt_id != fl_export_file_mount(&call->fs->fs_export, dir->key.mnt_id))
+		return 0;
+	return fl_fs_open_on(call, inode, dir->key.mnt_id, fd);
+}
+
+static int link_inode(struct fl_fs_call *call, struct fl_inode *inode, const struct fl_inode *dir, const char *name)
 {
 	char proc_name[FL_PROC_NAME_LEN];
+	FL_CLOSE int fd = -1;
+	int error;
 
 	if (inode->type == S_IFDIR)
 		return -EPERM;
+	error = open_beside(call, inode, dir, &fd);
+	if (error)
+		return error;
 	/* AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH */
-	fl_export_proc_name(inode->fd, proc_name);
+	fl_export_proc_name(fd < 0 ? inode->fd : fd, proc_name);
 	if (linkat(call->fs->fs_export.proc_fd, proc_name, dir->fd, name, AT_SYMLINK_FOLLOW))
 		return -errno;
 	return reply_child(call, dir, name);

@@ -228,7 +228,8 @@ struct fl_vm_opts {
  * When a part of a file is mapped into the window, its pages are read at once, 2 MiB at most, and not when the guest
  * touches them; and the host's file system is asked for pages of 2 MiB.
  */
-#define FL_SHARE_PREFAULT 2u
+#define FL_SHARE_PREFAULT  2u
+#define FL_SHARE_ONE_MOUNT 4u /* what else is mounted below the directory is shown as empty directories */
 
 /*
  * Which regular files of a share with a window the guest maps, that is, has the host's own pages of. The agent mounts

@@ -38,7 +38,8 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 		char tag[TAG_ROOM];
 
 		make_tag(tag, i);
-		opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (options->prefault ? FL_SHARE_PREFAULT : 0);
+		opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (options->prefault ? FL_SHARE_PREFAULT : 0) |
+			     (share->one_mount ? FL_SHARE_ONE_MOUNT : 0);
 		opts.tag = tag;
 		opts.dir = share->dir;
 		opts.mount = share->mount;

@@ -42,6 +42,9 @@ static const struct option_row option_rows[] = {
 	 "who the guest's users are on the host (self):\n"
 	 "self: all are who runs this program, with that user's files and rights\n"
 	 "host: the host's of the same number, root too; only for root"},
+	{FL_CLI_OPTION_MOUNTS, "mounts", "[GUESTPATH=]HOW",
+	 "whether the guest sees what else is mounted below a shared directory (show):\n"
+	 "show or hide; where something hidden is mounted it sees an empty directory"},
 	{FL_CLI_OPTION_FAULT_MODE, "fault-mode", "MODE",
 	 "how lost pages are noticed (auto):\n"
 	 "strict: at once, but an idle guest without Faultline's patches looks busy\n"

@@ -198,6 +198,7 @@ static int take_option(struct fl_cli_options *options, int value, const char *te
 		return add_share(options, "--rwdir", text, true, diag);
 	case FL_CLI_OPTION_DAX:
 	case FL_CLI_OPTION_MAP:
+	case FL_CLI_OPTION_MOUNTS:
 		return fl_cli_add_setting(options, value, text, diag);
 	case FL_CLI_OPTION_DAX_WINDOW:
 		return set_window(options, text, diag);

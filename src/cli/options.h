@@ -30,6 +30,7 @@ struct fl_cli_share {
 	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
 	char *dir;
 	bool writable;
+	bool one_mount;
 	enum fl_cli_dax dax;
 	enum fl_users users;
 	struct fl_policy policy;

@@ -29,6 +29,11 @@ static void apply_users(struct fl_cli_share *share, unsigned int value)
 	share->users = (enum fl_users)value;
 }
 
+static void apply_mounts(struct fl_cli_share *share, unsigned int value)
+{
+	share->one_mount = value;
+}
+
 static const struct setting_kind kinds[] = {
 	{FL_CLI_OPTION_DAX,
 	 "--dax",
@@ -36,6 +41,7 @@ static const struct setting_kind kinds[] = {
 	 {[FL_CLI_DAX_INODE] = "inode", [FL_CLI_DAX_ALWAYS] = "always", [FL_CLI_DAX_NEVER] = "never"},
 	 apply_dax},
 	{FL_CLI_OPTION_MAP, "--map", "self or host", {[FL_USERS_SELF] = "self", [FL_USERS_HOST] = "host"}, apply_users},
+	{FL_CLI_OPTION_MOUNTS, "--mounts", "show or hide", {"show", "hide"}, apply_mounts},
 };
 
 static const struct setting_kind *find_kind(int option)

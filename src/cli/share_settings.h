@@ -8,7 +8,7 @@
 
 #include "cli/options.h"
 
-/* option: FL_CLI_OPTION_DAX, _MAP. 0; -EINVAL or -ENOMEM with a sentence. */
+/* option: FL_CLI_OPTION_DAX, _MAP, _MOUNTS. 0; -EINVAL or -ENOMEM with a sentence. */
 FL_CHECKED int fl_cli_add_setting(struct fl_cli_options *options, int option, const char *text, struct fl_diag *diag);
 /* When all shares are known. -EINVAL: a setting for one that is not there. */
 FL_CHECKED int fl_cli_settle_settings(struct fl_cli_options *options, struct fl_diag *diag);

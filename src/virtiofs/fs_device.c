@@ -268,6 +268,7 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 	struct fl_fs_opts fs = {
 		.root_fd = opts->root_fd,
 		.writable = opts->writable,
+		.one_mount = opts->one_mount,
 		.as_users = opts->as_users,
 		.attr_timeout_ms = opts->attr_timeout_ms,
 		.entry_timeout_ms = opts->entry_timeout_ms,

@@ -42,9 +42,22 @@ static bool is_pseudo_fs(uint64_t magic)
 		AUTOFS_SUPER_MAGIC,
 		RDTGROUP_SUPER_MAGIC,
 		AAFS_MAGIC,
+		BINDERFS_SUPER_MAGIC,
+		XENFS_SUPER_MAGIC,
+		OPENPROM_SUPER_MAGIC,
+		USBDEVICE_SUPER_MAGIC,
 		0x62656570 /* configfs */,
 		0x65735543 /* fusectl */,
 		0x19800202 /* mqueue */,
+		0x6e667364 /* nfsd */,
+		0x67596969 /* rpc_pipefs */,
+		0x0a647361 /* functionfs */,
+		0xaee71ee7 /* gadgetfs */,
+		0x76a9f425 /* ocfs2_dlmfs */,
+		0x66726f67 /* ibmasmfs */,
+		0x00726a77 /* ipathfs */,
+		0x23c9b64e /* spufs */,
+		0x00687970 /* s390_hypfs */,
 	};
 
 	for (size_t i = 0; i < FL_ARRAY_SIZE(sealed); i++)
@@ -216,24 +229,31 @@ void fl_export_fini(struct fl_export *fs_export)
 	fl_close(&fs_export->proc_fd);
 }
 
+/* Of one that lies below the directory; fd: its root. */
+static int mount_is_sealed(const struct fl_export *fs_export, int fd, bool *sealed)
+{
+	*sealed = true;
+	return fs_export->one_mount ? 0 : fd_is_pseudo(fd, sealed);
+}
+
 int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, int fd, struct statx *stx,
 		    struct fl_inode **inode, bool *submount)
 {
 	FL_CLOSE int own_fd = fd;
 	struct fl_inode_key key;
-	bool pseudo = false;
+	bool sealed = false;
 	int error = fl_export_stat(own_fd, stx);
 
 	if (error)
 		return error;
 	key = key_of(stx);
 	if (key.mnt_id != parent->key.mnt_id)
-		error = fd_is_pseudo(own_fd, &pseudo);
+		error = mount_is_sealed(fs_export, own_fd, &sealed);
 	if (error)
 		return error;
-	if (pseudo && !S_ISDIR(stx->stx_mode))
+	if (sealed && !S_ISDIR(stx->stx_mode))
 		return -EACCES;
-	if (!pseudo)
+	if (!sealed)
 		error = fl_export_note_mount(fs_export, &key, stx->stx_mode & S_IFMT, own_fd);
 	if (error)
 		return error;
@@ -242,12 +262,12 @@ int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, 
 	error = fl_inode_learn(&fs_export->inodes, &key, stx->stx_mode & S_IFMT, fl_steal_fd(&own_fd), inode);
 	if (error)
 		return error;
-	(*inode)->sealed = pseudo;
+	(*inode)->sealed = sealed;
 	/*
 	 * Where st_dev changes on the host: other file systems, and btrfs subvolumes, which number their inodes from
 	 * the start again. Not a bind mount of the same one: its files would be other inodes in the guest.
 	 */
-	*submount = S_ISDIR(stx->stx_mode) && !pseudo && key.dev != parent->key.dev;
+	*submount = S_ISDIR(stx->stx_mode) && !sealed && key.dev != parent->key.dev;
 	return 0;
 }
 

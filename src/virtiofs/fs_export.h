@@ -17,6 +17,7 @@
 struct fl_export {
 	int proc_fd; /* O_PATH of /proc/self/fd, for reopening what is held as O_PATH */
 	bool writable;
+	bool one_mount; /* others are sealed */
 	struct fl_inode_table inodes;
 };
 
@@ -54,7 +55,7 @@ void fl_export_proc_name(int fd, char name[FL_PROC_NAME_LEN]);
 
 /*
  * The guest learns of the inode behind fd (O_PATH, taken over in every case), found in `parent`.
- * *submount: it is the root of another mount. -EACCES: a file of a pseudo file system.
+ * *submount: it is the root of another mount. -EACCES: a file of a mount that is not shown.
  */
 FL_CHECKED_RESULT int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, int fd,
 				      struct statx *stx, struct fl_inode **inode, bool *submount);

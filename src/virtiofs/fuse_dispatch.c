@@ -372,6 +372,7 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 		fl_fs_free(fresh);
 		return error;
 	}
+	fresh->fs_export.one_mount = opts->one_mount;
 	*fs = fresh;
 	return 0;
 }

@@ -46,7 +46,8 @@ struct fl_fuse_request {
 struct fl_fs_opts {
 	int root_fd; /* duplicated */
 	bool writable;
-	bool as_users; /* requests are served as the guest's users that make them; -EPERM if this thread may not */
+	bool one_mount; /* others below it are shown as empty directories */
+	bool as_users;	/* requests are served as the guest's users that make them; -EPERM if this thread may not */
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	struct fl_window *window; /* NULL: no DAX */
 	struct fl_loop *loop;	  /* that serves; NULL: nothing is in flight when fl_fs_handle() returns */

@@ -34,7 +34,7 @@ struct fl_inode {
 	uint64_t nlookup;
 	uint32_t refs;
 	uint32_t type;	/* S_IFMT bits; an inode never changes them */
-	bool sealed;	/* root of a pseudo file system: shown as an empty directory */
+	bool sealed;	/* root of a mount that is not shown: an empty directory */
 	int fd;		/* O_PATH; -1: closed for now, see fl_inode_open() */
 	bool by_handle; /* fd was opened by handle: the kernel may not know its path */
 	bool in_lru;

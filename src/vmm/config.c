@@ -102,7 +102,7 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 {
 	size_t tag_len = opts->tag ? strlen(opts->tag) : 0;
 
-	if (opts->flags & ~(FL_SHARE_WRITABLE | FL_SHARE_PREFAULT))
+	if (opts->flags & ~(FL_SHARE_WRITABLE | FL_SHARE_PREFAULT | FL_SHARE_ONE_MOUNT))
 		return fl_diag(diag, -EINVAL, "unknown share flags %#x", opts->flags);
 	if (tag_len < 1 || tag_len > FL_TAG_MAX || strchr(opts->tag, '\n'))
 		return fl_diag(diag, -EINVAL, "a share's tag is 1 to %u bytes long, without a newline", FL_TAG_MAX);

@@ -82,6 +82,7 @@ static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 		.tag = share->config.tag,
 		.root_fd = share->root_fd,
 		.writable = share->config.opts.flags & FL_SHARE_WRITABLE,
+		.one_mount = share->config.opts.flags & FL_SHARE_ONE_MOUNT,
 		.as_users = share->config.opts.users == FL_USERS_HOST,
 		.attr_timeout_ms = share->config.opts.attr_timeout_ms,
 		.entry_timeout_ms = share->config.opts.entry_timeout_ms,

@@ -429,6 +429,12 @@ static void one_share_can_have_settings_of_its_own(void **state)
 	assert_int_equal(line.options.shares[1].users, FL_USERS_HOST);
 	assert_int_equal(line.options.shares[2].users, FL_USERS_SELF);
 	forget(&line);
+	PARSE(&line, "run", "--mounts", "hide", "--rodir", "/a=/usr", "--mounts", "/a=show", "--", "ls");
+	assert_true(line.options.shares[0].one_mount);
+	assert_false(line.options.shares[1].one_mount);
+	forget(&line);
+	PARSE(&line, "run", "--mounts", "none", "--", "ls");
+	assert_refused(&line, "show or hide");
 	PARSE(&line, "run", "--map", "root", "--", "ls");
 	assert_refused(&line, "self or host");
 	PARSE(&line, "run", "--dax", "sometimes", "--", "ls");
@@ -490,7 +496,7 @@ static void help_shows_options_that_exist(void **state)
 		seen++;
 	}
 	free(text);
-	assert_int_equal(seen, 26);
+	assert_int_equal(seen, 27);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -200,11 +200,89 @@ static void another_file_system_is_marked(void **state)
 	close_place(&place);
 }
 
+static void assert_is_empty(struct rig *rig, uint64_t dir)
+{
+	struct fuse_mkdir_in mkdir_in = {.mode = 0755};
+	struct fuse_read_in in = {.size = 4096};
+
+	assert_int_equal(rig_opendir(rig, dir, &in.fh), 0);
+	rig_begin(rig, FUSE_READDIR, dir);
+	rig_put(rig, &in, sizeof(in));
+	assert_int_equal(rig_send(rig, RIG_ROOM), 0);
+	assert_int_equal(rig->body_len, 0);
+	assert_int_equal(rig_name(rig, FUSE_MKDIR, dir, &mkdir_in, sizeof(mkdir_in), "d"), -EPERM);
+}
+
+static void hidden_mounts_are_empty_directories(void **state)
+{
+	struct fuse_entry_out entry = {0}, none;
+	struct fl_fs_opts opts = {.writable = true, .one_mount = true};
+	struct place place;
+
+	(void)state;
+	if (!open_place(&place))
+		SKIP_FOR("may not mount");
+	opts.root_fd = place.rig->dir_fd;
+	fl_fs_free(place.rig->fs);
+	assert_int_equal(fl_fs_new(&opts, &place.rig->fs, NULL), 0);
+	assert_int_equal(rig_init(place.rig, RIG_OFFER_ALL, NULL), 0);
+	assert_int_equal(rig_lookup(place.rig, FUSE_ROOT_ID, "b", &entry), 0);
+	assert_int_equal(entry.attr.flags & FUSE_ATTR_SUBMOUNT, 0);
+	assert_int_equal(rig_lookup(place.rig, entry.nodeid, "f", &none), -ENOENT);
+	assert_is_empty(place.rig, entry.nodeid);
+	(void)rig_node(place.rig, rig_node(place.rig, FUSE_ROOT_ID, "a"), "f");
+	close_place(&place);
+}
+
+/* What of /proc/filesystems is storage, and what takes controllers away from the host's own cgroups when it is mounted.
+ */
+static bool is_left_out(const char *type)
+{
+	static const char *const types[] = {"tmpfs",   "ramfs",	 "devtmpfs", "hugetlbfs",
+					    "overlay", "rootfs", "cgroup",   "cpuset"};
+
+	for (size_t i = 0; i < FL_ARRAY_SIZE(types); i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
+/* Whatever else this kernel can mount without a device. */
+static void interfaces_of_the_kernel_are_empty_directories(void **state)
+{
+	FILE *list = fopen("/proc/filesystems", "re");
+	unsigned int mounted = 0;
+	struct place place;
+	char line[128], type[64];
+
+	(void)state;
+	assert_non_null(list);
+	if (!open_place(&place)) {
+		fclose(list);
+		SKIP_FOR("may not mount");
+	}
+	while (fgets(line, sizeof(line), list)) {
+		if (sscanf(line, "nodev %63s", type) != 1 || is_left_out(type) || mount("x", place.a, type, 0, NULL))
+			continue;
+		print_message("# %s\n", type);
+		assert_is_empty(place.rig, rig_node(place.rig, FUSE_ROOT_ID, "a"));
+		fl_fs_reset(place.rig->fs);
+		assert_int_equal(rig_init(place.rig, RIG_OFFER_ALL, NULL), 0);
+		assert_int_equal(umount2(place.a, MNT_DETACH), 0);
+		mounted++;
+	}
+	fclose(list);
+	assert_true(mounted > 0);
+	close_place(&place);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_file_of_two_mounts_is_one_node),
 	cmocka_unit_test(it_is_linked_in_either_mount),
 	cmocka_unit_test(a_read_only_mount_has_its_own_files),
 	cmocka_unit_test(a_mount_with_other_owners_has_its_own_files),
 	cmocka_unit_test(another_file_system_is_marked),
+	cmocka_unit_test(hidden_mounts_are_empty_directories),
+	cmocka_unit_test(interfaces_of_the_kernel_are_empty_directories),
 };
 FL_TEST_MAIN(30, tests)

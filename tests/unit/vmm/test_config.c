@@ -177,6 +177,11 @@ static void test_share_options(void **state)
 	opts.dax = (enum fl_dax)(FL_DAX_ALWAYS + 1);
 	expect_share(opts, -EINVAL, "inode and always");
 	opts = good_share();
+	opts.flags = FL_SHARE_ONE_MOUNT;
+	expect_share(opts, 0, NULL);
+	opts.flags = FL_SHARE_ONE_MOUNT << 1;
+	expect_share(opts, -EINVAL, "flags 0x8");
+	opts = good_share();
 	opts.users = FL_USERS_HOST;
 	expect_share(opts, 0, NULL);
 	opts.users = (enum fl_users)(FL_USERS_HOST + 1);

@@ -121,6 +121,11 @@ void fl_export_proc_name(int fd, char name[FL_PROC_NAME_LEN])
 	snprintf(name, FL_PROC_NAME_LEN, "%d", fd);
 }
 
+void fl_export_proc_path(int fd, char path[FL_PROC_PATH_LEN])
+{
+	snprintf(path, FL_PROC_PATH_LEN, "/proc/self/fd/%d", fd);
+}
+
 int fl_export_reopen(const struct fl_export *fs_export, int path_fd, int flags, int *fd)
 {
 	char name[FL_PROC_NAME_LEN];

@@ -52,6 +52,9 @@ FL_CHECKED_RESULT int fl_export_reopen(const struct fl_export *fs_export, int pa
 /* The name that fd has relative to proc_fd. */
 #define FL_PROC_NAME_LEN 16
 void fl_export_proc_name(int fd, char name[FL_PROC_NAME_LEN]);
+/* The same with all of its path, for system calls on extended attributes, which take no descriptor of a directory. */
+#define FL_PROC_PATH_LEN 32
+void fl_export_proc_path(int fd, char path[FL_PROC_PATH_LEN]);
 
 /*
  * The guest learns of the inode behind fd (O_PATH, taken over in every case), found in `parent`.

@@ -13,7 +13,7 @@
 
 #include "fl_diag.h"
 
-#define FL_USER_GROUPS_MAX 4u
+#define FL_USER_GROUPS_MAX 64u
 
 struct fl_user {
 	uint32_t uid, gid;

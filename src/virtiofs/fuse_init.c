@@ -18,14 +18,16 @@
  * POSIX_LOCKS, FLOCK_LOCKS: a waiting lock could never be cancelled (virtio_fs sends no INTERRUPT).
  * EXPLICIT_INVAL_DATA: needs notifications, which virtio_fs does not read.
  * EXPORT_SUPPORT: would make "." and ".." legal names. NO_OPEN(DIR)_SUPPORT: handles carry access modes.
- * POSIX_ACL, DONT_MASK, SETXATTR_EXT, SECURITY_CTX: belong to ACLs and labels, which are not passed.
+ * SECURITY_CTX: belongs to labels, which are not passed.
  */
 #define FL_FUSE_WANTED                                                                                          \
 	((uint64_t)FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |             \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | \
 	 FUSE_CACHE_SYMLINKS | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
 #define FL_FUSE_WANTED_USERS (FL_FUSE_CREATE_SUPP_GROUP)
-#define FL_FUSE_WANTED_DAX   ((uint64_t)FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX)
+/* Only where users are the host's do ACLs say of the guest's users what they say. Each needs the others. */
+#define FL_FUSE_WANTED_ACL ((uint64_t)FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT)
+#define FL_FUSE_WANTED_DAX ((uint64_t)FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX)
 
 static uint64_t offered_flags(const struct fuse_init_in *in)
 {
@@ -34,6 +36,21 @@ static uint64_t offered_flags(const struct fuse_init_in *in)
 	if (flags & FUSE_INIT_EXT)
 		flags |= (uint64_t)in->flags2 << 32;
 	return flags;
+}
+
+static uint64_t agreed_flags(const struct fl_fs *fs, uint64_t offered)
+{
+	uint64_t wanted = FL_FUSE_WANTED;
+
+	if (fs->window)
+		wanted |= FL_FUSE_WANTED_DAX;
+	if (fs->as_users)
+		wanted |= FL_FUSE_WANTED_USERS;
+	/* whether a umask counts is up to a directory's default ACL: it must be this thread's own, to be set each time
+	 */
+	if (fs->as_users && (offered & FL_FUSE_WANTED_ACL) == FL_FUSE_WANTED_ACL && !fl_fs_prepare_thread())
+		wanted |= FL_FUSE_WANTED_ACL;
+	return offered & wanted;
 }
 
 static int reply_init(struct fl_fs_call *call, const struct fuse_init_in *in)
@@ -84,8 +101,7 @@ int fl_op_init(struct fl_fs_call *call)
 		return reply_init(call, &in); /* it asks again with our major */
 	if (in.major < FUSE_KERNEL_VERSION || in.minor < FL_FUSE_MINOR_MIN)
 		return -EPROTO;
-	fs->flags = offered_flags(&in) & (FL_FUSE_WANTED | (fs->window ? FL_FUSE_WANTED_DAX : 0) |
-					  (fs->as_users ? FL_FUSE_WANTED_USERS : 0));
+	fs->flags = agreed_flags(fs, offered_flags(&in));
 	fs->initialized = true;
 	check_dax(fs);
 	return reply_init(call, &in);

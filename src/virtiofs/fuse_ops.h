@@ -89,6 +89,12 @@ FL_CHECKED_RESULT int fl_fs_add_handle(struct fl_fs *fs, const struct fl_handle 
 FL_CHECKED_RESULT int fl_fs_act_as_self(struct fl_fs_call *call);
 /* The guest's kernel has checked that the user is of this group. */
 FL_CHECKED_RESULT int fl_fs_join_group(struct fl_fs_call *call, uint32_t gid);
+/*
+ * The mode that something is made with. With ACLs the umask is the host's to apply, as it is where a directory has no
+ * default ACL: it is the thread's until fl_fs_end_make(), which leaves errno alone. Without, the guest has applied it.
+ */
+mode_t fl_fs_begin_make(struct fl_fs_call *call, uint32_t mode, uint32_t mask);
+void fl_fs_end_make(struct fl_fs_call *call);
 /* fl_inode_open() as the VMM. */
 FL_CHECKED_RESULT int fl_fs_open_inode(struct fl_fs_call *call, struct fl_inode *inode);
 

@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtiofs/fuse_user.h"
 
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <linux/xattr.h>
+#include <endian.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+/* Linux sends one (fs/fuse/dir.c get_create_supp_group). */
+#define FL_EXT_GROUPS_MAX 4u
+/* Linux reads ACLs of a page (fs/fuse/acl.c __fuse_get_acl). */
+#define FL_ACL_LEN_MAX 4096u
+
 static int come_back(struct fl_fs_call *call)
 {
 	struct fl_fs *fs = call->fs;
@@ -66,8 +79,30 @@ int fl_fs_open_on(struct fl_fs_call *call, struct fl_inode *inode, uint64_t mnt_
 	return error;
 }
 
+/* The groups that a file's ACL names. */
+static bool add_groups_of_acl(struct fl_user *user, const struct fl_inode *inode)
+{
+	uint8_t acl[FL_ACL_LEN_MAX];
+	char path[FL_PROC_PATH_LEN];
+	struct posix_acl_xattr_entry entry;
+	bool added = false;
+	ssize_t len;
+
+	fl_export_proc_path(inode->fd, path);
+	len = getxattr(path, XATTR_NAME_POSIX_ACL_ACCESS, acl, sizeof(acl));
+	if (len < 0)
+		return false;
+	for (size_t at = sizeof(struct posix_acl_xattr_header); at + sizeof(entry) <= (size_t)len;
+	     at += sizeof(entry)) {
+		memcpy(&entry, acl + at, sizeof(entry));
+		if (le16toh(entry.e_tag) == ACL_GROUP)
+			added |= fl_user_add_group(user, le32toh(entry.e_id));
+	}
+	return added;
+}
+
 /* False: they are the user's already. */
-static bool add_group_of(struct fl_fs_call *call, uint64_t nodeid)
+static bool add_groups_of(struct fl_fs_call *call, uint64_t nodeid)
 {
 	struct fl_inode *inode;
 	struct statx stx;
@@ -77,6 +112,8 @@ static bool add_group_of(struct fl_fs_call *call, uint64_t nodeid)
 		return false;
 	if (!fl_export_stat(inode->fd, &stx))
 		added = fl_user_add_group(&call->user, stx.stx_gid);
+	if (call->fs->flags & FUSE_POSIX_ACL)
+		added |= add_groups_of_acl(&call->user, inode);
 	fl_fs_put(call->fs, inode);
 	return added;
 }
@@ -87,7 +124,7 @@ static bool add_groups_of_nodes(struct fl_fs_call *call)
 	bool added = false;
 
 	for (unsigned int i = 0; i < count; i++)
-		added |= add_group_of(call, call->nodes[i]);
+		added |= add_groups_of(call, call->nodes[i]);
 	return added;
 }
 
@@ -116,12 +153,26 @@ int fl_fs_serve_as_user(struct fl_fs_call *call, fl_fs_op_fn handler)
 	return error;
 }
 
+mode_t fl_fs_begin_make(struct fl_fs_call *call, uint32_t mode, uint32_t mask)
+{
+	if (!(call->fs->flags & FUSE_DONT_MASK))
+		return mode & 07777 & ~mask;
+	umask(mask & 0777);
+	return mode & 07777;
+}
+
+void fl_fs_end_make(struct fl_fs_call *call)
+{
+	if (call->fs->flags & FUSE_DONT_MASK)
+		umask(0);
+}
+
 static int take_groups(struct fl_fs_call *call, struct fl_fuse_cursor groups)
 {
 	struct fl_fuse_supp_groups head;
 	uint32_t gid;
 
-	if (!fl_fuse_take(&groups, &head, sizeof(head)) || head.nr_groups > FL_USER_GROUPS_MAX / 2)
+	if (!fl_fuse_take(&groups, &head, sizeof(head)) || head.nr_groups > FL_EXT_GROUPS_MAX)
 		return -EINVAL;
 	for (uint32_t i = 0; i < head.nr_groups; i++) {
 		if (!fl_fuse_take(&groups, &gid, sizeof(gid)))

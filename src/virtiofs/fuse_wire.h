@@ -69,7 +69,7 @@ struct fl_fuse_supp_groups {
 
 #define FL_FUSE_IN_HEADER_LEN	40u
 #define FL_FUSE_OUT_HEADER_LEN	16u
-#define FL_FUSE_SETXATTR_IN_LEN 8u /* without FUSE_SETXATTR_EXT, which is not agreed on */
+#define FL_FUSE_SETXATTR_IN_LEN 8u /* without FUSE_SETXATTR_EXT */
 #define FL_FUSE_NAME_MAX	255u
 
 /* What is left of a request's arguments. */

@@ -190,8 +190,10 @@ int fl_op_create(struct fl_fs_call *call)
 	if (error)
 		return error;
 	error = has_room_for_a_file(call->fs) ? 0 : -ENFILE;
-	if (!error)
-		error = create_file(dir, name, in.mode & 07777 & ~in.umask, in.flags, flags, &fd);
+	if (!error) {
+		error = create_file(dir, name, fl_fs_begin_make(call, in.mode, in.umask), in.flags, flags, &fd);
+		fl_fs_end_make(call);
+	}
 	if (!error)
 		error = reply_created(call, dir, fd, flags);
 	fl_fs_put(call->fs, dir);
@@ -218,7 +220,8 @@ int fl_op_tmpfile(struct fl_fs_call *call)
 		return error;
 	fl_export_proc_name(dir->fd, proc_name);
 	fd = openat(call->fs->fs_export.proc_fd, proc_name, (flags & ~O_TRUNC) | O_TMPFILE | O_NONBLOCK | O_CLOEXEC,
-		    in.mode & 07777 & ~in.umask);
+		    fl_fs_begin_make(call, in.mode, in.umask));
+	fl_fs_end_make(call);
 	error = fd < 0 ? -errno : reply_created(call, dir, fd, flags);
 	fl_fs_put(call->fs, dir);
 	return error;

@@ -174,9 +174,10 @@ int fl_op_mknod(struct fl_fs_call *call)
 	error = fl_fs_get_dir(call, call->header.nodeid, &dir);
 	if (error)
 		return error;
-	error = mknodat(dir->fd, name, (in.mode & S_IFMT) | (in.mode & 07777 & ~in.umask), 0)
-			? -errno
-			: reply_child(call, dir, name);
+	error = mknodat(dir->fd, name, (in.mode & S_IFMT) | fl_fs_begin_make(call, in.mode, in.umask), 0) ? -errno : 0;
+	fl_fs_end_make(call);
+	if (!error)
+		error = reply_child(call, dir, name);
 	fl_fs_put(call->fs, dir);
 	return error;
 }
@@ -195,7 +196,10 @@ int fl_op_mkdir(struct fl_fs_call *call)
 		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
 	if (error)
 		return error;
-	error = mkdirat(dir->fd, name, in.mode & 07777 & ~in.umask) ? -errno : reply_child(call, dir, name);
+	error = mkdirat(dir->fd, name, fl_fs_begin_make(call, in.mode, in.umask)) ? -errno : 0;
+	fl_fs_end_make(call);
+	if (!error)
+		error = reply_child(call, dir, name);
 	fl_fs_put(call->fs, dir);
 	return error;
 }

@@ -125,12 +125,13 @@ void rig_put_string(struct rig *rig, const char *string)
 	rig_put(rig, string, strlen(string) + 1);
 }
 
-/* Between requests the thread is root, with all its rights and no groups. */
+/* Between requests the thread is root, with all its rights, and masks nothing. */
 static void assert_is_itself(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[2] = {0};
 
+	assert_int_equal(umask(0), 0);
 	assert_int_equal(setfsuid((uid_t)-1), geteuid());
 	assert_int_equal(setfsgid((gid_t)-1), getegid());
 	assert_int_equal(syscall(SYS_capget, &header, sets), 0);

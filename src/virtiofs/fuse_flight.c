@@ -18,7 +18,8 @@ int fl_fs_finish_plain(struct fl_fs_call *call, int64_t result)
 
 bool fl_fs_can_fly(const struct fl_fs_call *call)
 {
-	return call->fs->loop && call->request->io->keep && call->fs->in_flight < FL_FLIGHTS_MAX;
+	/* nobody else's rights go along with what is done later, by another thread */
+	return !call->as_user && call->fs->loop && call->request->io->keep && call->fs->in_flight < FL_FLIGHTS_MAX;
 }
 
 /* As a system call that moves less than it was asked to. */

@@ -12,7 +12,7 @@ packages=(
 	# the box
 	qemu-system-x86 qemu-system-common cpio kmod zstd
 	# guests and tests
-	busybox-static sqlite3 jq util-linux procps dmsetup e2fsprogs
+	busybox-static sqlite3 jq util-linux procps dmsetup e2fsprogs rsync python3-venv
 )
 
 installed() {

@@ -16,7 +16,7 @@
 #include "tests/box/guest_run.h"
 #include "tests/exercise/exercise_run.h"
 
-#define RUN_S	   25
+#define RUN_S	   15
 #define OPS_LEAST  50	/* or nothing was tested */
 #define OPS_MOST   5000 /* for machines that are faster than the box */
 #define GUEST_SIZE "-m512M"

@@ -13,6 +13,6 @@
 #define WINDOW_PLACE_LEN   (2ul << 20)
 #define WINDOW_FILE_LEN	   (WINDOW_FILE_PLACES * WINDOW_PLACE_LEN)
 #define WINDOW_THREADS	   4u
-#define WINDOW_TURNS	   500u /* of each thread */
+#define WINDOW_TURNS	   200u /* of each thread */
 
 #endif

@@ -136,8 +136,8 @@ static void test_sync_and_errors(void **state)
 struct flood {
 	struct fl_loop *loop;
 	int fd;
-	struct iovec iov;
-	char byte;
+	struct iovec iov[FL_LOOP_IO_MAX + 1];
+	char bytes[FL_LOOP_IO_MAX + 1]; /* one for each: they are written at the same time */
 	unsigned int accepted;
 	int refused;
 	atomic_uint done;
@@ -157,15 +157,16 @@ static void on_flood_done(void *arg, int64_t result)
 static void submit_flood(void *arg)
 {
 	struct flood *flood = arg;
-	struct fl_loop_io io = {.op = FL_LOOP_READV,
-				.fd = flood->fd,
-				.iov = &flood->iov,
-				.iov_count = 1,
-				.fn = on_flood_done,
-				.arg = flood};
+	struct fl_loop_io io = {
+		.op = FL_LOOP_READV, .fd = flood->fd, .iov_count = 1, .fn = on_flood_done, .arg = flood};
 
-	while (flood->accepted <= FL_LOOP_IO_MAX && !(flood->refused = fl_loop_submit(flood->loop, &io)))
-		flood->accepted++;
+	for (flood->accepted = 0; flood->accepted <= FL_LOOP_IO_MAX; flood->accepted++) {
+		flood->iov[flood->accepted] = (struct iovec){&flood->bytes[flood->accepted], 1};
+		io.iov = &flood->iov[flood->accepted];
+		flood->refused = fl_loop_submit(flood->loop, &io);
+		if (flood->refused)
+			break;
+	}
 }
 
 static void test_io_in_flight_is_bounded(void **state)
@@ -173,7 +174,6 @@ static void test_io_in_flight_is_bounded(void **state)
 	struct fixture *fixture = *state;
 	struct flood flood = {.loop = fixture->loop, .fd = temp_file()};
 
-	flood.iov = (struct iovec){&flood.byte, 1};
 	assert_int_equal(write(flood.fd, "x", 1), 1);
 	sem_init(&flood.all_done, 0, 0);
 	assert_int_equal(fl_loop_start(fixture->loop, NULL), 0);
@@ -183,7 +183,6 @@ static void test_io_in_flight_is_bounded(void **state)
 	assert_int_equal(flood.refused, -EAGAIN);
 	sem_wait(&flood.all_done);
 	assert_int_equal(flood.sum, FL_LOOP_IO_MAX);
-	flood.accepted = 0;
 	atomic_store(&flood.done, 0);
 	on_loop(fixture->loop, submit_flood, &flood);
 	assert_int_equal(flood.accepted, FL_LOOP_IO_MAX);

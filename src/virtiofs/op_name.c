@@ -132,6 +132,17 @@ int fl_op_readlink(struct fl_fs_call *call)
 	return error;
 }
 
+/*
+ * The directory that something is about to be made in. -ENFILE if there is no room for its inode: it would be there,
+ * though the guest was told that it could not be made.
+ */
+static int get_dir_to_fill(struct fl_fs_call *call, struct fl_inode **dir)
+{
+	if (fl_slot_table_is_full(&call->fs->fs_export.inodes.slots))
+		return -ENFILE;
+	return fl_fs_get_dir(call, call->header.nodeid, dir);
+}
+
 int fl_op_symlink(struct fl_fs_call *call)
 {
 	struct fl_inode *dir;
@@ -147,7 +158,7 @@ int fl_op_symlink(struct fl_fs_call *call)
 	if (!error && len > FL_SYMLINK_MAX)
 		error = -ENAMETOOLONG;
 	if (!error)
-		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
+		error = get_dir_to_fill(call, &dir);
 	if (error)
 		return error;
 	/* the target is the guest's own text: the host never follows it on the guest's behalf */
@@ -171,7 +182,7 @@ int fl_op_mknod(struct fl_fs_call *call)
 	/* A device node made on the host would name a device of the host. */
 	if (!S_ISREG(in.mode) && !S_ISFIFO(in.mode) && !S_ISSOCK(in.mode))
 		return S_ISCHR(in.mode) || S_ISBLK(in.mode) ? -EPERM : -EINVAL;
-	error = fl_fs_get_dir(call, call->header.nodeid, &dir);
+	error = get_dir_to_fill(call, &dir);
 	if (error)
 		return error;
 	error = mknodat(dir->fd, name, (in.mode & S_IFMT) | fl_fs_begin_make(call, in.mode, in.umask), 0) ? -errno : 0;
@@ -193,7 +204,7 @@ int fl_op_mkdir(struct fl_fs_call *call)
 		return -EINVAL;
 	error = fl_fuse_take_name(&call->args, &name);
 	if (!error)
-		error = fl_fs_get_dir(call, call->header.nodeid, &dir);
+		error = get_dir_to_fill(call, &dir);
 	if (error)
 		return error;
 	error = mkdirat(dir->fd, name, fl_fs_begin_make(call, in.mode, in.umask)) ? -errno : 0;

@@ -572,6 +572,25 @@ static void too_many_inodes_are_enfile(void **state)
 	rig_free(rig);
 }
 
+/* Who tries again would be told that it is there. */
+static void what_has_no_room_is_not_made(void **state)
+{
+	struct rig *rig = rig_new_with(0, (struct fl_fs_opts){.inodes_max = 1, .handles_max = 2});
+	struct fuse_mkdir_in dir = {.mode = 0755};
+	struct fuse_mknod_in file = {.mode = S_IFREG | 0644};
+
+	(void)state;
+	assert_int_equal(rig_name(rig, FUSE_MKDIR, FUSE_ROOT_ID, &dir, sizeof(dir), "the-only-one"), 0);
+	assert_int_equal(rig_name(rig, FUSE_MKDIR, FUSE_ROOT_ID, &dir, sizeof(dir), "d"), -ENFILE);
+	assert_int_equal(rig_name(rig, FUSE_MKNOD, FUSE_ROOT_ID, &file, sizeof(file), "f"), -ENFILE);
+	/* a symbolic link "l" to "target" */
+	assert_int_equal(rig_name(rig, FUSE_SYMLINK, FUSE_ROOT_ID, "l", 2, "target"), -ENFILE);
+	assert_int_equal(faccessat(rig->dir_fd, "d", F_OK, 0), -1);
+	assert_int_equal(faccessat(rig->dir_fd, "f", F_OK, 0), -1);
+	assert_int_equal(faccessat(rig->dir_fd, "l", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	rig_free(rig);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lookup_shows_what_stat_shows),
 	cmocka_unit_test(the_root_is_the_directory),
@@ -596,5 +615,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(access_asks_the_host),
 	cmocka_unit_test(an_unlinked_file_can_still_be_opened),
 	cmocka_unit_test(too_many_inodes_are_enfile),
+	cmocka_unit_test(what_has_no_room_is_not_made),
 };
 FL_TEST_MAIN(30, tests)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "virtiofs/fuse_ops.h"
+#include "virtiofs/fuse_flight.h"
 #include "virtiofs/fuse_user.h"
 
 #define FL_OP_ONE_WAY	  1u /* no reply, ever */
@@ -357,6 +357,7 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->self = fl_user_current();
 	fresh->window = opts->window;
 	fresh->loop = opts->loop;
+	fresh->quick_ns = FL_QUICK_NS;
 	fresh->log = opts->log;
 	fresh->tag = opts->tag;
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;

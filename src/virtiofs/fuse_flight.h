@@ -25,6 +25,9 @@
 /* A guest cannot have more requests in one queue than that; who makes it look like more is served in line. */
 #define FL_FLIGHTS_MAX 512u
 
+/* Copying the largest WRITE takes a tenth of this; a process in the guest that waits that long for another's notices. */
+#define FL_QUICK_NS UINT64_C(5000000)
+
 struct fl_fs_work {
 	struct fl_loop_io io;	  /* without fn and arg; iov may be the server's own, it is copied */
 	struct fl_handle *handle; /* whose descriptors io uses: they stay open until it is done. NULL: none */

@@ -23,6 +23,7 @@ struct fl_fs {
 	struct fl_window *window;
 	struct fl_loop *loop;	/* NULL: nothing is ever in flight */
 	unsigned int in_flight; /* see fuse_flight.h */
+	uint64_t quick_ns;	/* a write that lasts longer was not quick, see op_data.c */
 	const struct fl_log *log;
 	const char *tag; /* for the log; may be NULL */
 	struct fl_log_limit log_limit;

@@ -21,9 +21,10 @@ struct fl_dir_stream {
 /* How data goes between a file and the guest without holding up others; found out when it first does. */
 enum fl_data_way {
 	FL_DATA_UNKNOWN,
-	FL_DATA_AT_ONCE,   /* the file system is memory, nothing is waited for */
-	FL_DATA_TRY,	   /* RWF_NOWAIT, and what that leaves in flight */
-	FL_DATA_IN_FLIGHT, /* knows no RWF_NOWAIT */
+	FL_DATA_AT_ONCE,     /* the file system is memory, nothing is waited for */
+	FL_DATA_TRY,	     /* RWF_NOWAIT, and what that leaves in flight */
+	FL_DATA_WHILE_QUICK, /* at once until that has lasted too long, then in flight */
+	FL_DATA_IN_FLIGHT,   /* knows no RWF_NOWAIT */
 };
 
 struct fl_handle {

@@ -167,21 +167,29 @@ static bool opens_by_handle(int mount_fd)
 	return true;
 }
 
-bool fl_inode_is_in_memory(const struct fl_inode_table *table, const struct fl_inode *inode)
+enum fl_storage fl_inode_storage(const struct fl_inode_table *table, const struct fl_inode *inode)
 {
 	const struct fl_mount *mount = fl_inode_table_find_mount(table, inode->key.mnt_id);
 
-	return mount && mount->in_memory;
+	return mount ? mount->storage : FL_STORAGE_OTHER;
 }
 
-static bool is_in_memory(int fd)
+static enum fl_storage storage_of(int fd)
 {
 	struct statfs sfs;
 
 	if (fd < 0 || fstatfs(fd, &sfs))
-		return false;
-	return (uint64_t)sfs.f_type == TMPFS_MAGIC || (uint64_t)sfs.f_type == RAMFS_MAGIC ||
-	       (uint64_t)sfs.f_type == HUGETLBFS_MAGIC;
+		return FL_STORAGE_OTHER;
+	switch ((uint64_t)sfs.f_type) {
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC:
+	case HUGETLBFS_MAGIC:
+		return FL_STORAGE_MEMORY;
+	case EXT4_SUPER_MAGIC:
+		return FL_STORAGE_DISK;
+	default:
+		return FL_STORAGE_OTHER;
+	}
 }
 
 int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int fd)
@@ -197,7 +205,7 @@ int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int 
 	*mount = (struct fl_mount){.mnt_id = mnt_id,
 				   .files_by = mnt_id,
 				   .fd = -1,
-				   .in_memory = is_in_memory(own_fd),
+				   .storage = storage_of(own_fd),
 				   .next = table->mounts};
 	if (opens_by_handle(own_fd))
 		mount->fd = fl_steal_fd(&own_fd);

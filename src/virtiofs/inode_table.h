@@ -49,6 +49,13 @@ struct fl_inode {
 };
 TAILQ_HEAD(fl_inode_list, fl_inode);
 
+/* What a file system keeps its files in, as far as it says how long a write to one may last. */
+enum fl_storage {
+	FL_STORAGE_OTHER,
+	FL_STORAGE_MEMORY, /* nothing else, as tmpfs */
+	FL_STORAGE_DISK,   /* behind a page cache, and of RWF_NOWAIT for writes it knows nothing: ext2, ext3, ext4 */
+};
+
 /* A mount that inodes are known on; its descriptor pins it, so that mnt_id cannot come to mean another. */
 struct fl_mount {
 	uint64_t mnt_id;
@@ -56,7 +63,7 @@ struct fl_mount {
 	uint64_t files_by;	   /* the mount that its files are known by; mnt_id: itself */
 	int fd;			   /* of a file or directory on it, not O_PATH; -1: cannot open by handle there */
 	enum fl_mappable mappable; /* all files on it; FL_MAPPABLE_NO: some may be */
-	bool in_memory;
+	enum fl_storage storage;
 	struct fl_mount *next;
 };
 
@@ -114,8 +121,7 @@ bool fl_inode_is_same(const struct fl_inode *inode, int fd);
 FL_CHECKED_RESULT int fl_inode_table_add_mount(struct fl_inode_table *table, uint64_t mnt_id, int fd);
 /* NULL: not known. */
 struct fl_mount *fl_inode_table_find_mount(const struct fl_inode_table *table, uint64_t mnt_id);
-/* Is its file system one whose files are in memory only, as tmpfs? */
-bool fl_inode_is_in_memory(const struct fl_inode_table *table, const struct fl_inode *inode);
+enum fl_storage fl_inode_storage(const struct fl_inode_table *table, const struct fl_inode *inode);
 /* All but one; 0: all. No inode of them may be known any more. */
 void fl_inode_table_drop_mounts(struct fl_inode_table *table, uint64_t keep_mnt_id);
 

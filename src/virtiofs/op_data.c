@@ -7,9 +7,12 @@
  * What is in the page cache is moved at once, by RWF_NOWAIT: a system call less than in flight, and no thread is
  * woken. What would have to be waited for goes on in flight. Of the file systems of Linux 6.12 ext4, xfs, btrfs, f2fs
  * and ocfs2 know RWF_NOWAIT, for buffered writes only xfs and btrfs; with all others every transfer is in flight. Those
- * that are memory know it neither, and do not need it.
+ * that are memory know it neither, and do not need it. ext4's buffered writes seldom need it: they wait when the disk
+ * is far behind. A flight costs more than such a write, so they are made at once until one of the handle's has lasted
+ * long.
  */
 #include <fcntl.h>
+#include <time.h>
 
 #include "virtiofs/fuse_flight.h"
 
@@ -50,15 +53,24 @@ static bool writes_wait(const struct fl_handle *handle)
 	return flags < 0 || flags & O_DSYNC; /* of which O_SYNC is a part */
 }
 
+static enum fl_data_way way_to_write(const struct fl_handle *handle, enum fl_storage storage)
+{
+	if (storage == FL_STORAGE_MEMORY)
+		return FL_DATA_AT_ONCE;
+	if (writes_wait(handle))
+		return FL_DATA_IN_FLIGHT;
+	return storage == FL_STORAGE_DISK ? FL_DATA_WHILE_QUICK : FL_DATA_TRY;
+}
+
 static void find_ways(struct fl_fs_call *call, struct fl_handle *handle)
 {
 	struct fl_inode_table *inodes = &call->fs->fs_export.inodes;
 	struct fl_inode *inode = fl_inode_get(inodes, handle->nodeid); /* NULL: forgotten, though it is open */
-	bool in_memory = inode && fl_inode_is_in_memory(inodes, inode);
+	enum fl_storage storage = inode ? fl_inode_storage(inodes, inode) : FL_STORAGE_OTHER;
 
 	fl_inode_put(inodes, inode);
-	handle->reading = in_memory ? FL_DATA_AT_ONCE : FL_DATA_TRY;
-	handle->writing = in_memory ? FL_DATA_AT_ONCE : writes_wait(handle) ? FL_DATA_IN_FLIGHT : FL_DATA_TRY;
+	handle->reading = storage == FL_STORAGE_MEMORY ? FL_DATA_AT_ONCE : FL_DATA_TRY;
+	handle->writing = way_to_write(handle, storage);
 }
 
 /* The part that has been moved is no longer there. */
@@ -125,10 +137,29 @@ static bool tries_now(const struct fl_fs_call *call, const struct transfer *tran
 	return way == FL_DATA_TRY && !(transfer->rw_flags & RWF_APPEND) && fl_fs_can_fly(call);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static int64_t write_while_quick(const struct fl_fs *fs, struct fl_handle *handle, const struct fl_loop_io *io)
+{
+	uint64_t began_ns = now_ns();
+	int64_t result = fl_loop_run_io(io);
+
+	if (now_ns() - began_ns > fs->quick_ns)
+		handle->writing = FL_DATA_IN_FLIGHT;
+	return result;
+}
+
 static int move(struct fl_fs_call *call, struct transfer *transfer, int (*finish)(struct fl_fs_call *, int64_t))
 {
 	struct fl_handle *handle = transfer->handle;
 	struct fl_fs_work work = {.handle = handle, .own_fd = -1, .finish = finish};
+	enum fl_data_way way;
 	int64_t result;
 
 	if (handle->reading == FL_DATA_UNKNOWN)
@@ -146,8 +177,11 @@ static int move(struct fl_fs_call *call, struct transfer *transfer, int (*finish
 		/* what io_uring does without a thread is a read of a file that knows NOWAIT */
 		.blocks = transfer->write || handle->reading == FL_DATA_IN_FLIGHT,
 	};
-	if ((transfer->write ? handle->writing : handle->reading) == FL_DATA_AT_ONCE)
+	way = transfer->write ? handle->writing : handle->reading;
+	if (way == FL_DATA_AT_ONCE)
 		return finish(call, fl_loop_run_io(&work.io));
+	if (way == FL_DATA_WHILE_QUICK)
+		return finish(call, write_while_quick(call->fs, handle, &work.io));
 	return fl_fs_start(call, &work);
 }
 

@@ -5,8 +5,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
+
+#include "virtiofs/fuse_ops.h"
 
 static void fill_pattern(uint8_t *data, size_t len)
 {
@@ -542,12 +546,52 @@ static void file_capabilities_can_only_be_taken_away(void **state)
 	rig_free(rig);
 }
 
+static enum fl_data_way way_to_write(const struct rig *rig, uint64_t node, uint64_t fh)
+{
+	return fl_handle_find(&rig->fs->handles, fh, node, FL_HANDLE_FILE)->writing;
+}
+
+static void writes_to_a_disk_are_at_once_while_they_are_quick(void **state)
+{
+	struct rig *rig = rig_new(0);
+	struct statfs sfs;
+	uint64_t node, fh, other, synced;
+
+	(void)state;
+	assert_int_equal(fstatfs(rig->dir_fd, &sfs), 0);
+	if ((uint64_t)sfs.f_type != EXT4_SUPER_MAGIC) {
+		print_message("# skipped: /tmp is not ext4\n");
+		rig_free(rig);
+		return;
+	}
+	host_file(rig, "f", "", 0);
+	node = rig_node(rig, FUSE_ROOT_ID, "f");
+	assert_int_equal(rig_open(rig, node, O_RDWR, &fh), 0);
+	assert_int_equal(rig_open(rig, node, O_RDWR, &other), 0);
+	assert_int_equal(rig_open(rig, node, O_RDWR | O_DSYNC, &synced), 0);
+	rig->fs->quick_ns = UINT64_MAX; /* nothing is too slow, or all */
+	assert_int_equal(rig_write(rig, node, fh, 0, "one", 3, 0), 0);
+	assert_int_equal(rig_write(rig, node, other, 3, "two", 3, 0), 0);
+	assert_int_equal(rig_write(rig, node, synced, 6, "three", 5, 0), 0);
+	assert_int_equal(way_to_write(rig, node, fh), FL_DATA_WHILE_QUICK);
+	assert_int_equal(way_to_write(rig, node, synced), FL_DATA_IN_FLIGHT);
+	rig->fs->quick_ns = 0;
+	assert_int_equal(rig_write(rig, node, fh, 11, "four", 4, 0), 0);
+	assert_int_equal(way_to_write(rig, node, fh), FL_DATA_IN_FLIGHT);
+	assert_int_equal(way_to_write(rig, node, other), FL_DATA_WHILE_QUICK);
+	assert_int_equal(rig_read(rig, node, fh, 0, 100), 0);
+	assert_int_equal(rig->body_len, 15);
+	assert_memory_equal(rig->body, "onetwothreefour", 15);
+	rig_free(rig);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reads_are_the_files_bytes),
 	cmocka_unit_test(absurd_reads_are_bounded),
 	cmocka_unit_test(writes_arrive),
 	cmocka_unit_test(bad_writes_change_nothing),
 	cmocka_unit_test(appending_meets_the_hosts_end),
+	cmocka_unit_test(writes_to_a_disk_are_at_once_while_they_are_quick),
 	cmocka_unit_test(o_trunc_truncates),
 	cmocka_unit_test(foreign_open_flags_are_dropped),
 	cmocka_unit_test(create_makes_and_opens),

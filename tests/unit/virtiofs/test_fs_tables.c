@@ -286,8 +286,8 @@ static void a_handle_in_use_stays_open(void **state)
 	fl_handle_table_fini(&table);
 }
 
-/* A memfd is a file of the kernel's own tmpfs, /proc is none; no such mount is known as the fourth. */
-static void file_systems_in_memory_are_known(void **state)
+/* A memfd is a file of the kernel's own tmpfs, /proc is nothing special; no such mount is known as the fourth. */
+static void what_files_are_kept_in_is_known(void **state)
 {
 	struct fl_inode in_memory = {.key.mnt_id = 4}, elsewhere = {.key.mnt_id = 5}, nowhere = {.key.mnt_id = 6};
 	struct fl_inode unnamed = {.key.mnt_id = 7};
@@ -298,10 +298,10 @@ static void file_systems_in_memory_are_known(void **state)
 	assert_int_equal(fl_inode_table_add_mount(&table, 4, memfd_create("memory", MFD_CLOEXEC)), 0);
 	assert_int_equal(fl_inode_table_add_mount(&table, 5, open("/proc/self/status", O_RDONLY | O_CLOEXEC)), 0);
 	assert_int_equal(fl_inode_table_add_mount(&table, 6, -1), 0);
-	assert_true(fl_inode_is_in_memory(&table, &in_memory));
-	assert_false(fl_inode_is_in_memory(&table, &elsewhere));
-	assert_false(fl_inode_is_in_memory(&table, &nowhere));
-	assert_false(fl_inode_is_in_memory(&table, &unnamed));
+	assert_int_equal(fl_inode_storage(&table, &in_memory), FL_STORAGE_MEMORY);
+	assert_int_equal(fl_inode_storage(&table, &elsewhere), FL_STORAGE_OTHER);
+	assert_int_equal(fl_inode_storage(&table, &nowhere), FL_STORAGE_OTHER);
+	assert_int_equal(fl_inode_storage(&table, &unnamed), FL_STORAGE_OTHER);
 	fl_inode_table_fini(&table);
 }
 
@@ -319,6 +319,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(handles_belong_to_their_nodeid_and_kind),
 	cmocka_unit_test(too_many_handles_are_refused),
 	cmocka_unit_test(a_handle_in_use_stays_open),
-	cmocka_unit_test(file_systems_in_memory_are_known),
+	cmocka_unit_test(what_files_are_kept_in_is_known),
 };
 FL_TEST_MAIN(20, tests)

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <time.h>
-
 #include "mmu_backing/window_priv.h"
 
 /*
@@ -21,13 +19,11 @@ static bool has_room_again(const struct fl_window_stats *stats)
 /* A guest can bring any of this about as often as it likes: whoever is told does not have to be protected from it. */
 static bool may_tell(struct fl_window *window, enum fl_window_trouble trouble)
 {
-	struct timespec now;
 	uint64_t now_ns;
 
 	if (!trouble)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+	now_ns = fl_now_ns(CLOCK_MONOTONIC);
 	if (now_ns < window->may_tell_from_ns[trouble])
 		return false;
 	window->may_tell_from_ns[trouble] = now_ns + FL_WINDOW_TELL_NS;

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "virtiofs/fuse_dispatch.h"
 
@@ -99,14 +98,6 @@ static void need_reset(struct fl_fs_device *dev, const char *why)
 	fl_virtio_needs_reset(dev->transport, why);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 /* The clock is asked for one answer in four: it costs a small part of what a request does. */
 static bool is_old(struct held *held)
 {
@@ -114,7 +105,7 @@ static bool is_old(struct held *held)
 
 	if (held->count % 4 != 1)
 		return false;
-	now = now_ns();
+	now = fl_now_ns(CLOCK_MONOTONIC);
 	if (held->count == 1)
 		held->since_ns = now;
 	return now - held->since_ns > FL_FS_HELD_MAX_NS;

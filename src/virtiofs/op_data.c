@@ -12,7 +12,6 @@
  * long.
  */
 #include <fcntl.h>
-#include <time.h>
 
 #include "virtiofs/fuse_flight.h"
 
@@ -137,20 +136,12 @@ static bool tries_now(const struct fl_fs_call *call, const struct transfer *tran
 	return way == FL_DATA_TRY && !(transfer->rw_flags & RWF_APPEND) && fl_fs_can_fly(call);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 static int64_t write_while_quick(const struct fl_fs *fs, struct fl_handle *handle, const struct fl_loop_io *io)
 {
-	uint64_t began_ns = now_ns();
+	uint64_t began_ns = fl_now_ns(CLOCK_MONOTONIC);
 	int64_t result = fl_loop_run_io(io);
 
-	if (now_ns() - began_ns > fs->quick_ns)
+	if (fl_now_ns(CLOCK_MONOTONIC) - began_ns > fs->quick_ns)
 		handle->writing = FL_DATA_IN_FLIGHT;
 	return result;
 }

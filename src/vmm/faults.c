@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "vmm/vm.h"
 
@@ -106,12 +105,10 @@ void fl_vm_window_trouble(void *arg, enum fl_window_trouble trouble, const struc
 		.ranges_mapped = stats->ranges_mapped,
 		.times = trouble == FL_WINDOW_NEARLY_FULL ? stats->nearly_full : stats->no_mappings,
 		.mappings_max = vm->mappings_max,
+		.time_ns = fl_now_ns(CLOCK_REALTIME),
 	};
-	struct timespec now;
 	char line[512];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	event.time_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 	if (vm->config.opts.window) {
 		vm->config.opts.window(vm->config.opts.arg, &event);
 		return;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
 #include "vmm/boot.h"
 #include "vmm/cmdline.h"
@@ -20,7 +19,6 @@ static const char *dax_option(const struct fl_share_opts *opts)
 static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
 {
 	struct fl_mount mounts[FL_SHARES_MAX];
-	struct timespec now;
 
 	for (unsigned int i = 0; i < vm->share_count; i++) {
 		const struct fl_share_config *share = &vm->shares[i].config;
@@ -30,9 +28,8 @@ static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
 					      .writable = share->opts.flags & FL_SHARE_WRITABLE,
 					      .dax = dax_option(&share->opts)};
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
 	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.name,
-			    (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+			    fl_now_ns(CLOCK_REALTIME));
 }
 
 static int check_agent_needs(const struct fl_vm *vm, struct fl_diag *diag)

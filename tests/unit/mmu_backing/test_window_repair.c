@@ -4,6 +4,7 @@
  * asked with mincore(2), not of the window.
  */
 #include "mmap_fault.h"
+#include "tests/lib/host_limits.h"
 
 #include <sys/socket.h>
 
@@ -318,18 +319,6 @@ static void test_rest_of_a_hole_is_noticed(void **state)
 
 /* ---- the real limit --------------------------------------------------------------------- */
 
-static size_t max_map_count(void)
-{
-	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-	size_t count = 0;
-
-	if (file && fscanf(file, "%zu", &count) != 1)
-		count = 0;
-	if (file)
-		fclose(file);
-	return count;
-}
-
 /*
  * With vm.max_map_count used up but for 0, 1, 2... mappings, some calls fail in the first try and
  * some in the window itself. None may change anything. Alternating protections keep neighbours
@@ -338,7 +327,7 @@ static size_t max_map_count(void)
 static void test_mappings_run_out(void **state)
 {
 	struct fixture *f = *state;
-	size_t limit = max_map_count(), made = 0;
+	size_t limit = test_map_count_max(), made = 0;
 	bool failed_inside = false;
 	uint8_t *filler;
 

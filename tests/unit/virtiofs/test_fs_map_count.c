@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A guest that maps while the process has no mappings left gets an error, the host is told, and the rest goes on. */
 #include "fs_rig.h"
+#include "tests/lib/host_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,18 +30,6 @@ static int removal(struct rig *rig, uint64_t moffset)
 	return rig_send(rig, RIG_ROOM);
 }
 
-static size_t map_count_max(void)
-{
-	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-	size_t count = 0;
-
-	if (file && fscanf(file, "%zu", &count) != 1)
-		count = 0;
-	if (file)
-		fclose(file);
-	return count;
-}
-
 /* Pages of alternating protection do not merge: each is a mapping. How many pages were made accessible comes back. */
 static size_t use_up_mappings(uint8_t *filler, size_t most)
 {
@@ -64,7 +53,7 @@ static void count_trouble(void *arg, enum fl_window_trouble trouble, const struc
 static void no_mappings_left_is_enospc_and_told(void **state)
 {
 	struct rig *rig = rig_new(RIG_WINDOW);
-	size_t limit = map_count_max();
+	size_t limit = test_map_count_max();
 	unsigned int told[3] = {0}, failures = 0;
 	uint8_t *filler;
 	struct fuse_attr attr;

@@ -82,10 +82,8 @@ static void show_text(const char *text)
 
 static void assert_no_difference(struct ex_run *run)
 {
-	if (getenv(GUEST_CONSOLES_VARIABLE) && count_guests(run) > 1) {
-		print_message("# skipped: there is memory for one guest only that checks itself\n");
-		return;
-	}
+	if (getenv(GUEST_CONSOLES_VARIABLE) && count_guests(run) > 1)
+		SKIP_FOR("there is memory for one guest only that checks itself");
 	bool good = ex_run(run);
 
 	printf("# seed %" PRIu64 ": %" PRIu64 " operations in %" PRIu64 " turns\n", run->config.seed, run->ops,

@@ -67,10 +67,8 @@ static void expect_the_same(const struct bench *bench, const char *name, const c
 	struct transcript native, guest, native_tree, guest_tree;
 	char native_dir[PATH_MAX + 16], guest_dir[PATH_MAX + 16], share[PATH_MAX + 48];
 
-	if (geteuid() != 0) {
-		print_message("# skipped: only root can act as the guest's users\n");
-		return;
-	}
+	if (geteuid() != 0)
+		SKIP_FOR("only root can act as the guest's users");
 	make_dir(native_dir, sizeof(native_dir), bench, name, "native");
 	make_dir(guest_dir, sizeof(guest_dir), bench, name, "guest");
 	snprintf(share, sizeof(share), "/tmp/data=%s", guest_dir);

@@ -15,13 +15,6 @@
 #include "stuck_fuse.h"
 #include "virtio/virtio_mmio_impl.h"
 
-/* cmocka's own skip() prints "not ok", which TAP readers take for a failure. */
-#define SKIP_FOR(what)                                  \
-	do {                                            \
-		print_message("# skipped: " what "\n"); \
-		return;                                 \
-	} while (0)
-
 #define SLOT_ROOM   8192u
 #define OUT_HEADER  sizeof(struct fuse_out_header)
 #define MANY_STUCK  (FL_LOOP_WORKERS + 8u)

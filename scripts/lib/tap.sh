@@ -63,3 +63,18 @@ tap_failures() {
 		/^(not )?ok / { n = 0; next }
 		{ line[n++] = $0 }' "$1"
 }
+
+# tap_brief LOG: the first three "not ok", each with the six lines before it and behind it
+tap_brief() {
+	awk '
+		/^not ok / && !/# SKIP/ && failures < 3 {
+			failures++
+			for (i = (n > 6 ? n - 6 : 0); i < n; i++) print "    | " line[i]
+			print "    | " $0
+			behind = 7
+			n = 0
+			next
+		}
+		behind > 0 && --behind > 0 { print "    | " $0; next }
+		{ line[n++] = $0 }' "$1"
+}

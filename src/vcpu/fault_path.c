@@ -45,7 +45,8 @@ static bool locate_delivery(struct fl_fault_case *c)
 	if (c->nested || c->in->gpa_exact || !fl_delivery_pieces(&ops, &delivery, &pieces))
 		return false;
 	/* KVM may have named a page that has nothing to do with it */
-	if (fl_locate(&ops, c->in, &pieces, &c->location) != FL_LOCATE_BAD || !c->location.gva_valid)
+	if (fl_locate(&ops, c->in, &pieces, &c->location) != FL_LOCATE_BAD || !c->location.gva_valid ||
+	    c->location.unsettled)
 		return false;
 	c->located = FL_LOCATE_BAD;
 	c->delivering = fl_delivery_vector(&c->events);

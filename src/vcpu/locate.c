@@ -117,6 +117,7 @@ static bool page_matches(const struct fl_intake *in, const struct fl_piece *piec
 static enum fl_locate_result locate_by_probing(const struct fl_locate_ops *ops, const struct fl_intake *in,
 					       const struct fl_pieces *pieces, struct fl_location *location)
 {
+	const struct fl_piece *first = NULL;
 	bool window = false;
 
 	for (unsigned int i = 0; i < pieces->count; i++) {
@@ -124,11 +125,18 @@ static enum fl_locate_result locate_by_probing(const struct fl_locate_ops *ops, 
 
 		if (!piece->mapped || !page_matches(in, piece))
 			continue;
+		first = first ? first : piece;
 		window = window || ops->is_window(ops->arg, piece->gpa);
 		if (ops->is_bad(ops->arg, piece->gpa, piece->access)) {
 			found(location, piece, piece->gpa);
 			return FL_LOCATE_BAD;
 		}
+	}
+	/* KVM named the page: only its facts did not settle (fl_probe_page()), and whoever looks next may find it gone */
+	if (in->gpa_valid && first) {
+		found(location, first, first->gpa);
+		location->unsettled = true;
+		return FL_LOCATE_BAD;
 	}
 	/* an instruction that has nothing in a window cannot have failed: some access of it is not known here */
 	return window ? FL_LOCATE_HEALTHY : FL_LOCATE_UNKNOWN;

@@ -50,6 +50,7 @@ enum fl_locate_result {
 
 struct fl_location {
 	bool gpa_valid, gva_valid;
+	bool unsettled; /* KVM named the page, but nobody here has seen that it cannot be had */
 	uint64_t gpa, gva;
 	enum fl_access access;
 };

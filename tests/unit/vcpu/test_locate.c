@@ -298,6 +298,23 @@ static void test_annotated(void **state)
 	assert_false(s->at.gva_valid);
 }
 
+/* The facts of the named page did not settle: the byte and the access are known all the same, for who looks next. */
+static void test_annotated_and_not_seen_bad(void **state)
+{
+	struct setup *s = *state;
+	struct fl_intake in = {.kind = FL_INTAKE_FAULT, .shape = FL_SHAPE_MCEERR, .gpa_valid = true, .gpa = DATA_B};
+
+	SET_CODE(s, "\x48\x89\x03"); /* mov %rax,(%rbx) */
+	s->regs.rbx = DATA + 0x1123;
+	assert_int_equal(locate_in(s, &in), FL_LOCATE_BAD);
+	check_at(s, DATA + 0x1123, DATA_B + 0x123, FL_ACCESS_WRITE);
+	assert_true(s->at.unsettled);
+	s->b->bad_for_load = s->b->bad_for_store = true;
+	assert_int_equal(locate_in(s, &in), FL_LOCATE_BAD);
+	check_at(s, DATA + 0x1123, DATA_B + 0x123, FL_ACCESS_WRITE);
+	assert_false(s->at.unsettled);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
 	TEST(test_load),
@@ -317,6 +334,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_gather_asks_for_vectors),
 	TEST(test_exact),
 	TEST(test_annotated),
+	TEST(test_annotated_and_not_seen_bad),
 };
 
 FL_TEST_MAIN(30, tests)

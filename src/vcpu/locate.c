@@ -132,7 +132,8 @@ static enum fl_locate_result locate_by_probing(const struct fl_locate_ops *ops, 
 			return FL_LOCATE_BAD;
 		}
 	}
-	/* KVM named the page: only its facts did not settle (fl_probe_page()), and whoever looks next may find it gone */
+	/* KVM named the page: only its facts did not settle (fl_probe_page()), and whoever looks next may find it gone
+	 */
 	if (in->gpa_valid && first) {
 		found(location, first, first->gpa);
 		location->unsettled = true;

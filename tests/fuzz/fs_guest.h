@@ -6,6 +6,7 @@
 #ifndef FS_GUEST_H
 #define FS_GUEST_H
 
+#include "fs_host.h"
 #include "fs_tree.h"
 #include "fuzz_guest.h"
 #include "fuzz_loop.h"
@@ -63,6 +64,7 @@ struct fs_guest {
 	uint64_t digest;
 	struct fs_tree tree;
 	struct guest guest;
+	bool has_users, as_users; /* the requests have users; they are served as these */
 	struct fl_window *window; /* NULL: no DAX */
 	struct fl_loop *loop;
 	struct fl_fs_device *dev;

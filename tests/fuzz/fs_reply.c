@@ -20,6 +20,8 @@
 #define FLIES                                                                                       \
 	(OP(FUSE_READ) | OP(FUSE_WRITE) | OP(FUSE_FSYNC) | OP(FUSE_FSYNCDIR) | OP(FUSE_FALLOCATE) | \
 	 OP(FUSE_COPY_FILE_RANGE) | OP(FUSE_SYNCFS))
+/* What they make is new. */
+#define MAKES (OP(FUSE_SYMLINK) | OP(FUSE_MKNOD) | OP(FUSE_MKDIR) | OP(FUSE_TMPFILE))
 /* A reply of theirs that gets lost leaves the guest in the dark. */
 #define CHANGES_TABLES                                                                                             \
 	(GIVES_ENTRY | NEEDS_NOTHING | OP(FUSE_OPEN) | OP(FUSE_OPENDIR) | OP(FUSE_RELEASE) | OP(FUSE_RELEASEDIR) | \
@@ -144,6 +146,8 @@ static bool accepts(struct done *done, uint64_t least, uint64_t *args_len)
 
 	if (sent->len > done->slot->in_len && sent->len <= done->slot->in_len + done->slot->data_len)
 		done->guest->unsure = true;
+	if (extensions && done->guest->as_users) /* which are looked at then, and refused if they make no sense */
+		done->guest->unsure = true;
 	if (sent->len < sizeof(*sent) || sent->len > done->slot->in_len || extensions > sent->len - sizeof(*sent))
 		return false;
 	*args_len = sent->len - sizeof(*sent) - extensions;
@@ -231,6 +235,13 @@ static void check_success(struct done *done)
 	FUZZ_CHECK(opcode != FUSE_OPEN || type_of(done, done->sent.nodeid) == S_IFREG);
 }
 
+/* Made by a user, owned by that user. */
+static void check_owner(const struct done *done, const struct fuse_entry_out *entry)
+{
+	if (done->guest->as_users && is_of(done->sent.opcode, MAKES) && !done->slot->spoiled)
+		FUZZ_CHECK(entry->attr.uid == done->sent.uid);
+}
+
 static void take_entry(struct done *done)
 {
 	struct fuse_entry_out entry;
@@ -240,6 +251,7 @@ static void take_entry(struct done *done)
 	memcpy(&entry, done->body, sizeof(entry));
 	FUZZ_CHECK(entry.nodeid || done->sent.opcode == FUSE_LOOKUP);
 	learn(done->guest, &entry);
+	check_owner(done, &entry);
 	if (done->sent.opcode != FUSE_CREATE && done->sent.opcode != FUSE_TMPFILE) {
 		FUZZ_CHECK(done->body_len == sizeof(entry));
 		return;

@@ -346,6 +346,40 @@ static void spoil(struct draft *draft)
 	}
 }
 
+/* Who asks: root, users of the host and nobody's ids. */
+static void put_user(struct draft *draft)
+{
+	static const uint32_t ids[] = {0, 1, 1000, 1001, 65534, UINT32_MAX};
+	uint8_t which = fuzz_u8(&draft->guest->in);
+
+	draft->header.uid = ids[which % FL_ARRAY_SIZE(ids)];
+	draft->header.gid = ids[which / FL_ARRAY_SIZE(ids) % FL_ARRAY_SIZE(ids)];
+}
+
+static bool creates(uint32_t opcode)
+{
+	return opcode == FUSE_SYMLINK || opcode == FUSE_MKNOD || opcode == FUSE_MKDIR || opcode == FUSE_CREATE ||
+	       opcode == FUSE_TMPFILE;
+}
+
+/* Supplementary groups behind the arguments of what creates: one, as Linux sends them, or any number. */
+static void put_groups(struct draft *draft)
+{
+	struct fuzz_input *in = &draft->guest->in;
+	uint8_t which = fuzz_u8(in);
+	uint32_t groups = which & 0x80 ? which % 8u : 1;
+	uint32_t size = (uint32_t)fl_align_up(UINT64_C(16) + UINT64_C(4) * groups, 8);
+
+	if (!(which & 1))
+		return;
+	put_number(draft, size, 4);
+	put_number(draft, FL_FUSE_EXT_GROUPS, 4);
+	put_number(draft, groups, 4);
+	for (uint32_t i = 3; i < size / 4; i++)
+		put_number(draft, which & 0x40 ? fuzz_number(in) : 1000 + i, 4);
+	draft->header.total_extlen = (uint16_t)(size / 8);
+}
+
 static struct slot *free_slot(struct fs_guest *guest)
 {
 	for (unsigned int i = 0; i < SLOTS; i++)
@@ -410,7 +444,11 @@ uint8_t fs_request_send(struct fs_guest *guest, uint8_t which)
 	if (!begin(&draft, guest, form->opcode, how))
 		return 0;
 	draft.header.nodeid = pick_node(guest);
+	if (guest->has_users)
+		put_user(&draft);
 	put_fields(&draft, form->fields);
+	if (guest->has_users && creates(form->opcode))
+		put_groups(&draft);
 	finish(&draft);
 	return how;
 }

@@ -86,6 +86,12 @@ void fs_tree_init(struct fs_tree *tree)
 		tree->canaries[i] = look(tree, canary_names[i]);
 }
 
+void fs_tree_open_to_all(const struct fs_tree *tree)
+{
+	FUZZ_CHECK(!fchmodat(tree->share_fd, ".", 01777, 0) && !fchmodat(tree->share_fd, "dir", 02777, 0));
+	FUZZ_CHECK(!fchmodat(tree->share_fd, "file", 0666, 0));
+}
+
 static bool same_time(const struct statx_timestamp *a, const struct statx_timestamp *b)
 {
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;

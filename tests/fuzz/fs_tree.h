@@ -19,6 +19,8 @@ struct fs_tree {
 };
 
 void fs_tree_init(struct fs_tree *tree);
+/* Every user can do something in the share. */
+void fs_tree_open_to_all(const struct fs_tree *tree);
 /* Has anything outside the share been touched? */
 void fs_tree_check(const struct fs_tree *tree);
 /* What other processes of the host do to a shared file meanwhile. */

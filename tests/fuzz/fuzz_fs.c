@@ -21,6 +21,8 @@
 #define SHARE_FEW_FDS	4u
 #define SHARE_TIMEOUT	8u
 #define SHARE_NO_INIT	16u
+#define SHARE_SLOW	32u /* nothing is in memory: requests are in flight until the input says otherwise */
+#define SHARE_USERS	64u /* requests are served as who made them, if this process may */
 
 /* ---- the driver ---- */
 
@@ -88,6 +90,7 @@ static void settle(struct fs_guest *guest)
 		guest->overtaken = false;
 	repair_if_broken(guest);
 	fs_reply_check_tables(guest);
+	FUZZ_CHECK(fs_host_acts_as_itself());
 }
 
 /* ---- steps ---- */
@@ -187,6 +190,7 @@ static void make_device(struct fs_guest *guest, uint8_t share)
 		.tag = "share",
 		.root_fd = guest->tree.share_fd,
 		.writable = !(share & SHARE_READ_ONLY),
+		.as_users = guest->as_users,
 		.attr_timeout_ms = share & SHARE_TIMEOUT ? 1000 : 0,
 		.entry_timeout_ms = share & SHARE_TIMEOUT ? 1000 : 0,
 	};
@@ -236,7 +240,12 @@ uint64_t fuzz_one(const uint8_t *data, size_t len)
 	guest->in = (struct fuzz_input){.pos = data, .left = len};
 	guest->digest = FUZZ_DIGEST_FIRST;
 	share = fuzz_u8(&guest->in);
+	guest->has_users = share & SHARE_USERS;
+	guest->as_users = guest->has_users && fs_host_has_users();
+	fs_host_set_slow(share & SHARE_SLOW);
 	fs_tree_init(&guest->tree);
+	if (guest->has_users)
+		fs_tree_open_to_all(&guest->tree);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	file_limit = limit_to(RLIMIT_FSIZE, FILE_LEN_MAX);
 	fd_limit = limit_to(RLIMIT_NOFILE, share & SHARE_FEW_FDS ? FEW_DESCRIPTORS : 1024);

@@ -3,6 +3,7 @@
 
 #include "tests/fs/fs_server.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -208,6 +209,32 @@ void fs_server_stop(struct fs_server *server)
 		fl_close(&server->kick_fds[i]);
 		fl_close(&server->call_fds[i]);
 	}
+}
+
+static bool move_threads(pid_t pid, const cpu_set_t *cpus)
+{
+	struct dirent *entry;
+	bool good = true;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (good && (entry = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		/* a thread that has ended meanwhile wants no CPU */
+		good = !tid || !sched_setaffinity(tid, sizeof(*cpus), cpus) || errno == ESRCH;
+	}
+	closedir(dir);
+	return good;
+}
+
+bool fs_server_move(const struct fs_server *server, const cpu_set_t *cpus)
+{
+	return move_threads(getpid(), cpus) && (!server->pid || move_threads(server->pid, cpus));
 }
 
 static uint64_t clock_ns(clockid_t clock)

@@ -3,6 +3,7 @@
 #ifndef FS_SERVER_H
 #define FS_SERVER_H
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include "tests/fs/fs_mount.h"
@@ -33,6 +34,12 @@ bool fs_server_start_ours(struct fs_server *server, struct fs_memory *memory, co
 bool fs_server_start_virtiofsd(struct fs_server *server, struct fs_memory *memory, const char *dir, const char *program,
 			       unsigned int threads);
 void fs_server_stop(struct fs_server *server); /* of a zeroed or started one */
+
+/*
+ * All threads of this process and of the server go where the calling thread may: to any of cpus, one of them if only
+ * one is set. Threads that they start later follow. For servers that are measured with nothing else running.
+ */
+bool fs_server_move(const struct fs_server *server, const cpu_set_t *cpus);
 
 /* CPU time of all of the server's threads. Ours: of this process's, but for the one that calls. */
 uint64_t fs_server_cpu_ns(const struct fs_server *server);

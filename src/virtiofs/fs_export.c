@@ -87,13 +87,18 @@ static struct fl_inode_key key_of(const struct statx *stx)
 	};
 }
 
+/* STATX_BTIME for FUSE_STATX; mnt_id tells mounts of one file system apart (5.8) */
+static int stat_at(int fd, const char *name, int flags, struct statx *stx)
+{
+	return statx(fd, name, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW | flags,
+		     STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, stx)
+		       ? -errno
+		       : 0;
+}
+
 int fl_export_stat(int fd, struct statx *stx)
 {
-	/* STATX_BTIME for FUSE_STATX; mnt_id tells mounts of one file system apart (5.8) */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
-		  STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, stx))
-		return -errno;
-	return 0;
+	return stat_at(fd, "", AT_EMPTY_PATH, stx);
 }
 
 int fl_export_open_child(int dir_fd, const char *name, int *fd)
@@ -241,17 +246,20 @@ static int mount_is_sealed(const struct fl_export *fs_export, int fd, bool *seal
 	return fs_export->one_mount ? 0 : fd_is_pseudo(fd, sealed);
 }
 
-int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, int fd, struct statx *stx,
+static void set_file_mount(const struct fl_export *fs_export, struct fl_inode_key *key, bool is_dir)
+{
+	if (!is_dir)
+		key->mnt_id = fl_export_file_mount(fs_export, key->mnt_id);
+}
+
+int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, int fd, const struct statx *stx,
 		    struct fl_inode **inode, bool *submount)
 {
 	FL_CLOSE int own_fd = fd;
-	struct fl_inode_key key;
+	struct fl_inode_key key = key_of(stx);
 	bool sealed = false;
-	int error = fl_export_stat(own_fd, stx);
+	int error = 0;
 
-	if (error)
-		return error;
-	key = key_of(stx);
 	if (key.mnt_id != parent->key.mnt_id)
 		error = mount_is_sealed(fs_export, own_fd, &sealed);
 	if (error)
@@ -262,8 +270,7 @@ int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, 
 		error = fl_export_note_mount(fs_export, &key, stx->stx_mode & S_IFMT, own_fd);
 	if (error)
 		return error;
-	if (!S_ISDIR(stx->stx_mode))
-		key.mnt_id = fl_export_file_mount(fs_export, key.mnt_id);
+	set_file_mount(fs_export, &key, S_ISDIR(stx->stx_mode));
 	error = fl_inode_learn(&fs_export->inodes, &key, stx->stx_mode & S_IFMT, fl_steal_fd(&own_fd), inode);
 	if (error)
 		return error;
@@ -274,6 +281,47 @@ int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, 
 	 */
 	*submount = S_ISDIR(stx->stx_mode) && !sealed && key.dev != parent->key.dev;
 	return 0;
+}
+
+/*
+ * No way out of the shared directory that opening it would not be: a single name is looked up in an open directory,
+ * what is mounted there has another mnt_id, and where a symbolic link leads is not asked.
+ */
+bool fl_export_learn_again(struct fl_export *fs_export, const struct fl_inode *parent, const char *name,
+			   struct statx *stx, struct fl_inode **inode)
+{
+	struct fl_inode_key key;
+
+	if (stat_at(parent->fd, name, 0, stx))
+		return false;
+	key = key_of(stx);
+	/* the roots of mounts and subvolumes have more to them */
+	if (key.mnt_id != parent->key.mnt_id || key.dev != parent->key.dev)
+		return false;
+	set_file_mount(fs_export, &key, S_ISDIR(stx->stx_mode));
+	*inode = fl_inode_learn_held(&fs_export->inodes, &key, stx->stx_mode & S_IFMT);
+	return *inode;
+}
+
+bool fl_export_knows(const struct fl_export *fs_export, const struct fl_inode *parent, uint64_t ino, bool is_dir)
+{
+	struct fl_inode_key key = {.dev = parent->key.dev, .ino = ino, .mnt_id = parent->key.mnt_id};
+
+	set_file_mount(fs_export, &key, is_dir);
+	return fl_inode_is_held(&fs_export->inodes, &key);
+}
+
+bool fl_export_has_seen(struct fl_export *fs_export, uint64_t nodeid, const char *name, struct fl_seen_name **place)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ nodeid; /* FNV-1a */
+	bool seen;
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+	*place = &fs_export->seen[hash & (FL_SEEN_NAMES - 1)];
+	seen = (*place)->tag == hash >> 32 && fl_inode_node_is_held(&fs_export->inodes, (*place)->nodeid);
+	(*place)->tag = (uint32_t)(hash >> 32);
+	return seen;
 }
 
 /* fs/fuse/inode.c takes new_encode_dev()'s form, include/linux/kdev_t.h */

@@ -14,11 +14,19 @@
 #include "virtiofs/fuse_wire.h"
 #include "virtiofs/inode_table.h"
 
+/* What a name has been, as long as no other took its place: only a hint, which is not relied on. */
+#define FL_SEEN_NAMES 2048u /* a power of two */
+struct fl_seen_name {
+	uint64_t nodeid;
+	uint32_t tag; /* of the name and its directory */
+};
+
 struct fl_export {
 	int proc_fd; /* O_PATH of /proc/self/fd, for reopening what is held as O_PATH */
 	bool writable;
 	bool one_mount; /* others are sealed */
 	struct fl_inode_table inodes;
+	struct fl_seen_name seen[FL_SEEN_NAMES];
 };
 
 struct fl_export_limits {
@@ -57,11 +65,23 @@ void fl_export_proc_name(int fd, char name[FL_PROC_NAME_LEN]);
 void fl_export_proc_path(int fd, char path[FL_PROC_PATH_LEN]);
 
 /*
- * The guest learns of the inode behind fd (O_PATH, taken over in every case), found in `parent`.
+ * The guest learns of the inode behind fd (O_PATH, taken over in every case), found in `parent`; *stx is what
+ * fl_export_stat() says of it.
  * *submount: it is the root of another mount. -EACCES: a file of a mount that is not shown.
  */
 FL_CHECKED_RESULT int fl_export_learn(struct fl_export *fs_export, const struct fl_inode *parent, int fd,
-				      struct statx *stx, struct fl_inode **inode, bool *submount);
+				      const struct statx *stx, struct fl_inode **inode, bool *submount);
+
+/*
+ * The same for what `name` (already checked) is in `parent`, if that is an inode that the guest knows and that is open:
+ * one system call instead of three. False: it is none, or it cannot be told.
+ */
+bool fl_export_learn_again(struct fl_export *fs_export, const struct fl_inode *parent, const char *name,
+			   struct statx *stx, struct fl_inode **inode);
+/* Is that worth trying for an entry of `parent` with this inode number? is_dir: it is, or may be, a directory. */
+bool fl_export_knows(const struct fl_export *fs_export, const struct fl_inode *parent, uint64_t ino, bool is_dir);
+/* Or for this name of the directory nodeid? Where to note which node it is, once that is known. */
+bool fl_export_has_seen(struct fl_export *fs_export, uint64_t nodeid, const char *name, struct fl_seen_name **place);
 
 /* Attributes as the guest gets them; flags is FUSE_ATTR_*. */
 void fl_export_attr(const struct fl_inode *inode, const struct statx *stx, uint32_t flags, struct fuse_attr *attr);

@@ -105,6 +105,12 @@ FL_CHECKED_RESULT int fl_fs_open_on(struct fl_fs_call *call, struct fl_inode *in
 /* op_name.c. fd: O_PATH, taken over in every case; the guest's nlookup goes up. */
 FL_CHECKED_RESULT int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd,
 				       struct fuse_entry_out *entry);
+/* With what fl_export_stat() says of fd. */
+FL_CHECKED_RESULT int fl_fs_make_entry_stat(struct fl_fs *fs, const struct fl_inode *parent, int fd,
+					    const struct statx *stx, struct fuse_entry_out *entry);
+/* Of a name, without a descriptor. False: only those know (fl_export_learn_again()). */
+bool fl_fs_make_entry_again(struct fl_fs *fs, const struct fl_inode *parent, const char *name,
+			    struct fuse_entry_out *entry);
 FL_CHECKED_RESULT int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *name,
 				   struct fuse_entry_out *entry);
 /* op_attr.c */

@@ -198,6 +198,32 @@ int fl_inode_learn(struct fl_inode_table *table, const struct fl_inode_key *key,
 	return 0;
 }
 
+static bool is_held(const struct fl_inode *inode)
+{
+	return inode && inode->fd >= 0 && !inode->by_handle && !inode->sealed;
+}
+
+bool fl_inode_is_held(const struct fl_inode_table *table, const struct fl_inode_key *key)
+{
+	return is_held(find_key(table, key));
+}
+
+bool fl_inode_node_is_held(const struct fl_inode_table *table, uint64_t nodeid)
+{
+	return is_held(fl_slot_find(&table->slots, nodeid));
+}
+
+struct fl_inode *fl_inode_learn_held(struct fl_inode_table *table, const struct fl_inode_key *key, uint32_t type)
+{
+	struct fl_inode *known = find_key(table, key);
+
+	if (!is_held(known) || known->type != type)
+		return NULL;
+	if (known->nlookup < UINT64_MAX)
+		known->nlookup++;
+	return known;
+}
+
 /* The guest knows the inode no more: number and key are free at once, the rest when the last ref goes. */
 static void unhash(struct fl_inode_table *table, struct fl_inode *inode)
 {

@@ -96,6 +96,12 @@ void fl_inode_put(struct fl_inode_table *table, struct fl_inode *inode); /* NULL
 FL_CHECKED_RESULT int fl_inode_learn(struct fl_inode_table *table, const struct fl_inode_key *key, uint32_t type,
 				     int fd, struct fl_inode **inode);
 
+/* Is one with this key known, and held by a descriptor that came by a name? Then its number stands for nothing else. */
+bool fl_inode_is_held(const struct fl_inode_table *table, const struct fl_inode_key *key);
+bool fl_inode_node_is_held(const struct fl_inode_table *table, uint64_t nodeid);
+/* fl_inode_learn() of such a one, which takes no descriptor. NULL: it is none. */
+struct fl_inode *fl_inode_learn_held(struct fl_inode_table *table, const struct fl_inode_key *key, uint32_t type);
+
 /* False: the guest forgets more than it knew, or what it never knew. */
 bool fl_inode_forget(struct fl_inode_table *table, uint64_t nodeid, uint64_t nlookup);
 void fl_inode_forget_all(struct fl_inode_table *table);

@@ -90,9 +90,11 @@ static bool is_dot_name(const char *name)
  * so it is with the roots of other mounts, and when no more inodes can be held.
  * False: the entry has gone.
  */
-static bool learn_entry(struct fl_fs_call *call, const struct fl_inode *dir, const char *name,
+static bool learn_entry(struct fl_fs_call *call, const struct fl_inode *dir, const struct dirent64 *entry,
 			struct fuse_entry_out *out)
 {
+	bool may_be_dir = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
+	const char *name = entry->d_name;
 	struct fl_fs *fs = call->fs;
 	struct statx stx;
 	int error;
@@ -100,6 +102,9 @@ static bool learn_entry(struct fl_fs_call *call, const struct fl_inode *dir, con
 
 	*out = (struct fuse_entry_out){0};
 	if (is_dot_name(name))
+		return true;
+	if (fl_export_knows(&fs->fs_export, dir, entry->d_ino, may_be_dir) &&
+	    fl_fs_make_entry_again(fs, dir, name, out))
 		return true;
 	error = fl_export_open_child(dir->fd, name, &fd);
 	if (error)
@@ -109,7 +114,7 @@ static bool learn_entry(struct fl_fs_call *call, const struct fl_inode *dir, con
 		close(fd);
 		return true;
 	}
-	if (fl_fs_make_entry(fs, dir, fd, out))
+	if (fl_fs_make_entry_stat(fs, dir, fd, &stx, out))
 		*out = (struct fuse_entry_out){0};
 	if (out->attr.flags & FUSE_ATTR_SUBMOUNT) {
 		(void)fl_inode_forget(&fs->fs_export.inodes, out->nodeid, 1);
@@ -139,7 +144,7 @@ static bool put_entry(struct fl_fs_call *call, const struct fl_inode *dir, bool 
 	if (plus) {
 		struct fuse_entry_out entry_out;
 
-		if (!learn_entry(call, dir, entry->d_name, &entry_out))
+		if (!learn_entry(call, dir, entry, &entry_out))
 			return true;
 		memcpy(out, &entry_out, sizeof(entry_out));
 	}

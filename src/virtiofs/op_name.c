@@ -15,15 +15,9 @@
 /* fs/namei.c: a symbolic link's target with its NUL fits a page */
 #define FL_SYMLINK_MAX 4095u
 
-int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd, struct fuse_entry_out *entry)
+static void fill_entry(struct fl_fs *fs, struct fl_inode *inode, const struct statx *stx, bool submount,
+		       struct fuse_entry_out *entry)
 {
-	struct fl_inode *inode;
-	struct statx stx;
-	bool submount;
-	int error = fl_export_learn(&fs->fs_export, parent, fd, &stx, &inode, &submount);
-
-	if (error)
-		return error;
 	/*
 	 * Generation 0: the nodeid holds one already and is never given twice. And the guest gives the inode
 	 * of a mount point none (fs/fuse/inode.c fuse_iget, S_AUTOMOUNT), so that another number would make
@@ -32,16 +26,56 @@ int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd, st
 	*entry = (struct fuse_entry_out){.nodeid = inode->nodeid, .generation = 0};
 	fl_fs_timeout(fs->entry_timeout_ms, &entry->entry_valid, &entry->entry_valid_nsec);
 	fl_fs_timeout(fs->attr_timeout_ms, &entry->attr_valid, &entry->attr_valid_nsec);
-	fl_export_attr(inode, &stx, fl_fs_attr_flags(fs, inode, submount), &entry->attr);
-	return 0;
+	fl_export_attr(inode, stx, fl_fs_attr_flags(fs, inode, submount), &entry->attr);
+}
+
+int fl_fs_make_entry_stat(struct fl_fs *fs, const struct fl_inode *parent, int fd, const struct statx *stx,
+			  struct fuse_entry_out *entry)
+{
+	struct fl_inode *inode;
+	bool submount;
+	int error = fl_export_learn(&fs->fs_export, parent, fd, stx, &inode, &submount);
+
+	if (!error)
+		fill_entry(fs, inode, stx, submount, entry);
+	return error;
+}
+
+int fl_fs_make_entry(struct fl_fs *fs, const struct fl_inode *parent, int fd, struct fuse_entry_out *entry)
+{
+	FL_CLOSE int own_fd = fd;
+	struct statx stx;
+	int error = fl_export_stat(own_fd, &stx);
+
+	return error ? error : fl_fs_make_entry_stat(fs, parent, fl_steal_fd(&own_fd), &stx, entry);
+}
+
+bool fl_fs_make_entry_again(struct fl_fs *fs, const struct fl_inode *parent, const char *name,
+			    struct fuse_entry_out *entry)
+{
+	struct fl_inode *inode;
+	struct statx stx;
+
+	if (!fl_export_learn_again(&fs->fs_export, parent, name, &stx, &inode))
+		return false;
+	fill_entry(fs, inode, &stx, false, entry);
+	return true;
 }
 
 int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *name, struct fuse_entry_out *entry)
 {
+	struct fl_seen_name *seen;
+	int error;
 	int fd;
-	int error = fl_export_open_child(parent->fd, name, &fd);
 
-	return error ? error : fl_fs_make_entry(fs, parent, fd, entry);
+	if (fl_export_has_seen(&fs->fs_export, parent->nodeid, name, &seen) &&
+	    fl_fs_make_entry_again(fs, parent, name, entry))
+		return 0;
+	error = fl_export_open_child(parent->fd, name, &fd);
+	if (!error)
+		error = fl_fs_make_entry(fs, parent, fd, entry);
+	seen->nodeid = error ? 0 : entry->nodeid;
+	return error;
 }
 
 static int reply_child(struct fl_fs_call *call, const struct fl_inode *dir, const char *name)

@@ -8,9 +8,9 @@
  * nothing else to do. virtiofsd runs once without a pool of threads, its default, and once with one of 64; a row is
  * held against the one that is faster there. In each round all servers are measured next to each other in time.
  *
- * What the server's CPU time is held against, on the main thread: a loop of pread() of the same file into the same
- * page, and one of mmap() of 2 MiB pieces of it over each other. For the latter the window is measured without the
- * server, too.
+ * What the server's CPU time is held against, on the main thread: loops of pread() and pwrite() between the same files
+ * and the same pages, and one of mmap() of 2 MiB pieces over each other. For the latter the window is measured without
+ * the server, too.
  *
  * With 1 request in flight driver and server take turns: they run on one CPU then. On two, what was measured would be
  * how long a CPU that sleeps takes to wake up, for the most part, and that differs from round to round.
@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "bench/figures.h"
@@ -31,6 +32,7 @@
 #define POOL	    64u
 #define GOAL	    1.5 /* times virtiofsd */
 #define GOAL_READ   1.3 /* times pread() */
+#define MIB	    (1u << 20)
 #define GOAL_MAP    1.5 /* times mmap() */
 #define COUNT_LEAST 64u
 #define PREFAULTS   100u /* in a round: each takes long */
@@ -55,7 +57,7 @@ struct run {
 	struct fs_server servers[SERVERS];
 	struct fs_work work[SERVERS];
 	struct cellar cells[FS_OPS][DEPTHS];
-	int data_fd;
+	int data_fd, sink_fd;
 	struct fl_backing *data; /* the same file, for the window */
 	uint8_t *area;		 /* as long as the window */
 	struct fs_work bare;	 /* nobody's, for its random numbers */
@@ -83,13 +85,35 @@ static uint64_t cpu_now_ns(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* As places in the file are chosen for the servers, so that as little of it is in caches. */
+/* As places in the file are chosen for the servers, so that as little of it is in caches; the pages are a guest's, too.
+ */
+static unsigned int choose_data(struct run *run, struct iovec *iov, off_t *offset)
+{
+	uint32_t len = run->bare.op->data_len;
+	unsigned int count = len / FL_PAGE_LEN, slot = (unsigned int)fs_any(&run->bare, FS_SLOTS);
+
+	*offset = (off_t)(fs_any(&run->bare, FS_DATA_LEN / len) * len);
+	for (unsigned int i = 0; i < count; i++)
+		iov[i] = (struct iovec){.iov_base = fs_page(&run->memory, slot, i), .iov_len = FL_PAGE_LEN};
+	return count;
+}
+
 static bool bare_read(struct run *run)
 {
-	uint64_t page = fs_any(&run->bare, FS_DATA_LEN / FL_PAGE_LEN);
+	struct iovec iov[MIB / FL_PAGE_LEN];
+	off_t offset;
+	unsigned int count = choose_data(run, iov, &offset);
 
-	return pread(run->data_fd, fs_page(&run->memory, (unsigned int)page % FS_SLOTS, 0), FL_PAGE_LEN,
-		     (off_t)(page * FL_PAGE_LEN)) == (ssize_t)FL_PAGE_LEN;
+	return preadv(run->data_fd, iov, (int)count, offset) == (ssize_t)run->bare.op->data_len;
+}
+
+static bool bare_write(struct run *run)
+{
+	struct iovec iov[MIB / FL_PAGE_LEN];
+	off_t offset;
+	unsigned int count = choose_data(run, iov, &offset);
+
+	return pwritev(run->sink_fd, iov, (int)count, offset) == (ssize_t)run->bare.op->data_len;
 }
 
 static bool bare_map(struct run *run)
@@ -134,16 +158,32 @@ static bool measure_prefault(struct run *run, double *ns)
 	return good;
 }
 
-static bool (*bare_of(const struct fs_op *op))(struct run *run)
+/* What a request takes at the least; without a turn of its own: nothing to be held against. */
+struct bare {
+	const char *op, *name;
+	bool (*turn)(struct run *run);
+	double goal; /* 0: none */
+};
+
+static const struct bare bares[] = {
+	{"read 4 KiB", "pread()", bare_read, GOAL_READ}, {"read 1 MiB", "preadv()", bare_read, 0},
+	{"write 4 KiB", "pwrite()", bare_write, 0},	 {"write 1 MiB", "pwritev()", bare_write, 0},
+	{"SETUPMAPPING", "mmap()", bare_map, GOAL_MAP},	 {NULL, NULL, NULL, 0},
+};
+
+static const struct bare *bare_of(const struct fs_op *op)
 {
-	if (op->needs_window)
-		return bare_map;
-	return strcmp(op->name, "read 4 KiB") == 0 ? bare_read : NULL;
+	const struct bare *bare = bares;
+
+	while (bare->op && strcmp(bare->op, op->name) != 0)
+		bare++;
+	return bare;
 }
 
 static bool measure_bare(struct run *run, const struct fs_op *op, struct cellar *cellar, size_t round)
 {
-	if (!measure_loop(run, bare_of(op), cellar->count, &cellar->bare_ns[round]))
+	run->bare.op = op;
+	if (!measure_loop(run, bare_of(op)->turn, cellar->count, &cellar->bare_ns[round]))
 		return false;
 	return !op->needs_window || (measure_loop(run, window_map, cellar->count, &cellar->window_ns[round]) &&
 				     measure_prefault(run, &cellar->prefault_ns[round]));
@@ -277,15 +317,15 @@ static void bare_table(const struct run *run)
 	heading("request", "in flight", "CPU time, us", "a loop of", "its CPU time, us", "ratio", "goal", "met", NULL);
 	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1)) {
 		const struct cellar *cells = run->cells[op], *last = &cells[DEPTHS - 1];
-		const char *bare = fs_ops[op].needs_window ? "mmap()" : "pread()";
+		const struct bare *bare = bare_of(&fs_ops[op]);
 
-		for (unsigned int depth = 0; depth < DEPTHS && bare_of(&fs_ops[op]); depth++)
-			bare_row(run, fs_ops[op].name, &cells[depth], bare, depths[depth], cells[depth].cpu_ns[OURS],
-				 fs_ops[op].needs_window ? GOAL_MAP : GOAL_READ);
+		for (unsigned int depth = 0; depth < DEPTHS && bare->turn; depth++)
+			bare_row(run, bare->op, &cells[depth], bare->name, depths[depth], cells[depth].cpu_ns[OURS],
+				 bare->goal);
 		if (!fs_ops[op].needs_window)
 			continue;
-		bare_row(run, "its window alone", last, bare, 0, last->window_ns, GOAL_MAP);
-		bare_row(run, "the same with prefault", last, bare, 0, last->prefault_ns, 0);
+		bare_row(run, "its window alone", last, bare->name, 0, last->window_ns, GOAL_MAP);
+		bare_row(run, "the same with prefault", last, bare->name, 0, last->prefault_ns, 0);
 	}
 }
 
@@ -316,8 +356,9 @@ static bool start(struct run *run, const char *dir, const char *virtiofsd)
 	if (!fs_tree_make(&run->tree, dir) || !fs_memory_init(&run->memory))
 		return false;
 	run->data_fd = openat(run->tree.dir_fd, "data", O_RDWR | O_CLOEXEC);
+	run->sink_fd = openat(run->tree.dir_fd, "sink", O_RDWR | O_CLOEXEC);
 	run->area = mmap(NULL, FS_WINDOW_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (run->data_fd < 0 || run->area == MAP_FAILED)
+	if (run->data_fd < 0 || run->sink_fd < 0 || run->area == MAP_FAILED)
 		return false;
 	/* the daemons first: what is forked has no threads */
 	if (!fs_server_start_virtiofsd(&servers[ALONE], &run->memory, run->tree.path, virtiofsd, 0) ||
@@ -337,6 +378,7 @@ static void stop(struct run *run)
 	if (run->area && run->area != MAP_FAILED)
 		munmap(run->area, FS_WINDOW_LEN);
 	fl_close(&run->data_fd);
+	fl_close(&run->sink_fd);
 	fl_backing_unref(run->data);
 	fs_memory_fini(&run->memory);
 	fs_tree_remove(&run->tree);
@@ -396,7 +438,7 @@ int main(int argc, char **argv)
 	}
 	limit_waiting();
 	raise_limit();
-	run->data_fd = -1;
+	run->data_fd = run->sink_fd = -1;
 	run->bare.seed = FS_SEED;
 	run->memory.ram.fd = -1;
 	run->only = text_option(argc, argv, "only", "");

@@ -87,14 +87,16 @@ static uint64_t cpu_now_ns(void)
 
 /* As places in the file are chosen for the servers, so that as little of it is in caches; the pages are a guest's, too.
  */
-static unsigned int choose_data(struct run *run, struct iovec *iov, off_t *offset)
+static int choose_data(struct run *run, struct iovec *iov, off_t *offset)
 {
 	uint32_t len = run->bare.op->data_len;
-	unsigned int count = len / FL_PAGE_LEN, slot = (unsigned int)fs_any(&run->bare, FS_SLOTS);
+	uint64_t place = fs_any(&run->bare, FS_DATA_LEN / len);
+	int count = (int)(len / FL_PAGE_LEN);
 
-	*offset = (off_t)(fs_any(&run->bare, FS_DATA_LEN / len) * len);
-	for (unsigned int i = 0; i < count; i++)
-		iov[i] = (struct iovec){.iov_base = fs_page(&run->memory, slot, i), .iov_len = FL_PAGE_LEN};
+	*offset = (off_t)(place * len);
+	for (int i = 0; i < count; i++)
+		iov[i] = (struct iovec){.iov_base = fs_page(&run->memory, place % FS_SLOTS, (unsigned int)i),
+					.iov_len = FL_PAGE_LEN};
 	return count;
 }
 
@@ -102,18 +104,22 @@ static bool bare_read(struct run *run)
 {
 	struct iovec iov[MIB / FL_PAGE_LEN];
 	off_t offset;
-	unsigned int count = choose_data(run, iov, &offset);
+	int count = choose_data(run, iov, &offset);
+	ssize_t done = count == 1 ? pread(run->data_fd, iov->iov_base, FL_PAGE_LEN, offset)
+				  : preadv(run->data_fd, iov, count, offset);
 
-	return preadv(run->data_fd, iov, (int)count, offset) == (ssize_t)run->bare.op->data_len;
+	return done == (ssize_t)run->bare.op->data_len;
 }
 
 static bool bare_write(struct run *run)
 {
 	struct iovec iov[MIB / FL_PAGE_LEN];
 	off_t offset;
-	unsigned int count = choose_data(run, iov, &offset);
+	int count = choose_data(run, iov, &offset);
+	ssize_t done = count == 1 ? pwrite(run->sink_fd, iov->iov_base, FL_PAGE_LEN, offset)
+				  : pwritev(run->sink_fd, iov, count, offset);
 
-	return pwritev(run->sink_fd, iov, (int)count, offset) == (ssize_t)run->bare.op->data_len;
+	return done == (ssize_t)run->bare.op->data_len;
 }
 
 static bool bare_map(struct run *run)
@@ -400,8 +406,10 @@ static bool find_cpus(struct run *run)
 {
 	size_t last = CPU_SETSIZE - 1;
 
-	if (sched_getaffinity(0, sizeof(run->all_cpus), &run->all_cpus))
+	if (sched_getaffinity(0, sizeof(run->all_cpus), &run->all_cpus)) {
+		fprintf(stderr, "cannot tell which CPUs there are: %s\n", strerror(errno));
 		return false;
+	}
 	/* not the first: it has the machine's interrupts */
 	while (last && !CPU_ISSET(last, &run->all_cpus))
 		last--;

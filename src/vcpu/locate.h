@@ -43,7 +43,7 @@ struct fl_pieces {
 };
 
 enum fl_locate_result {
-	FL_LOCATE_BAD,	   /* found: the first failing byte */
+	FL_LOCATE_BAD,	   /* found: the first failing byte, or, unsettled, the one that KVM must mean */
 	FL_LOCATE_HEALTHY, /* it touches a window, and all its pages are there (again) */
 	FL_LOCATE_UNKNOWN, /* the instruction could not be followed to anything that can fail */
 };

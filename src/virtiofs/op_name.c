@@ -74,7 +74,8 @@ int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *na
 	error = fl_export_open_child(parent->fd, name, &fd);
 	if (!error)
 		error = fl_fs_make_entry(fs, parent, fd, entry);
-	seen->nodeid = error ? 0 : entry->nodeid;
+	/* not of a submount, which takes the long way each time */
+	seen->nodeid = error || entry->attr.flags & FUSE_ATTR_SUBMOUNT ? 0 : entry->nodeid;
 	return error;
 }
 

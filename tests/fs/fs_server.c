@@ -225,8 +225,9 @@ static bool move_threads(pid_t pid, const cpu_set_t *cpus)
 	while (good && (entry = readdir(dir))) {
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		/* a thread that has ended meanwhile wants no CPU */
-		good = !tid || !sched_setaffinity(tid, sizeof(*cpus), cpus) || errno == ESRCH;
+		/* a thread that has ended meanwhile wants no CPU; one of the kernel's may refuse */
+		good = !tid || !sched_setaffinity(tid, sizeof(*cpus), cpus) || errno == ESRCH ||
+		       (errno == EINVAL && tid != pid);
 	}
 	closedir(dir);
 	return good;

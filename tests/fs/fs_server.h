@@ -36,8 +36,8 @@ bool fs_server_start_virtiofsd(struct fs_server *server, struct fs_memory *memor
 void fs_server_stop(struct fs_server *server); /* of a zeroed or started one */
 
 /*
- * All threads of this process and of the server go where the calling thread may: to any of cpus, one of them if only
- * one is set. Threads that they start later follow. For servers that are measured with nothing else running.
+ * All threads of this process and of the server run on any of cpus from now on, and those that they start. Not
+ * io_uring's own, which choose for themselves; it has none where files are in memory.
  */
 bool fs_server_move(const struct fs_server *server, const cpu_set_t *cpus);
 

@@ -2,7 +2,7 @@
 #include "fs_host.h"
 
 #include <errno.h>
-#include <grp.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -64,8 +64,29 @@ bool fs_host_has_users(void)
 	return fl_user_check("share", NULL) == 0;
 }
 
+/* fs_user.h: coming back leaves no supplementary groups, not even those that there were at first. */
+static bool has_no_others_groups(void)
+{
+	static int at_first = -1;
+	int now = getgroups(0, NULL);
+
+	if (at_first < 0)
+		at_first = now;
+	return now == 0 || now == at_first;
+}
+
+static bool has_its_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return !syscall(SYS_capget, &header, sets) && sets[0].effective == sets[0].permitted &&
+	       sets[1].effective == sets[1].permitted;
+}
+
 /* An id that does not exist changes nothing, and the kernel says which it is (setfsuid(2)). */
 bool fs_host_acts_as_itself(void)
 {
-	return (uid_t)syscall(SYS_setfsuid, -1) == geteuid() && (gid_t)syscall(SYS_setfsgid, -1) == getegid();
+	return (uid_t)syscall(SYS_setfsuid, -1) == geteuid() && (gid_t)syscall(SYS_setfsgid, -1) == getegid() &&
+	       has_no_others_groups() && has_its_capabilities();
 }

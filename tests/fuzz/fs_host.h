@@ -14,7 +14,7 @@ void fs_host_set_slow(bool slow);
 
 /* May requests be served as other users here (FL_USERS_HOST)? */
 bool fs_host_has_users(void);
-/* Neither a user nor a group of the guest's is left with the thread. */
+/* Nothing of a user of the guest's is left with the thread: no id, no groups, no lack of capabilities. */
 bool fs_host_acts_as_itself(void);
 
 #endif

@@ -21,7 +21,7 @@
 	(OP(FUSE_READ) | OP(FUSE_WRITE) | OP(FUSE_FSYNC) | OP(FUSE_FSYNCDIR) | OP(FUSE_FALLOCATE) | \
 	 OP(FUSE_COPY_FILE_RANGE) | OP(FUSE_SYNCFS))
 /* What they make is new. */
-#define MAKES (OP(FUSE_SYMLINK) | OP(FUSE_MKNOD) | OP(FUSE_MKDIR) | OP(FUSE_TMPFILE))
+#define MAKES (OP(FUSE_SYMLINK) | OP(FUSE_MKNOD) | OP(FUSE_MKDIR) | OP(FUSE_CREATE) | OP(FUSE_TMPFILE))
 /* A reply of theirs that gets lost leaves the guest in the dark. */
 #define CHANGES_TABLES                                                                                             \
 	(GIVES_ENTRY | NEEDS_NOTHING | OP(FUSE_OPEN) | OP(FUSE_OPENDIR) | OP(FUSE_RELEASE) | OP(FUSE_RELEASEDIR) | \

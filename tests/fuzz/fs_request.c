@@ -367,14 +367,14 @@ static void put_groups(struct draft *draft)
 {
 	struct fuzz_input *in = &draft->guest->in;
 	uint8_t which = fuzz_u8(in);
-	uint32_t groups = which & 0x80 ? which % 8u : 1;
-	uint32_t size = (uint32_t)fl_align_up(UINT64_C(16) + UINT64_C(4) * groups, 8);
+	uint32_t groups = which & 0x80 ? which >> 1 & 7u : 1;
+	uint32_t size = (uint32_t)fl_align_up(UINT64_C(12) + UINT64_C(4) * groups, 8);
 
 	if (!(which & 1))
 		return;
 	put_number(draft, size, 4);
 	put_number(draft, FL_FUSE_EXT_GROUPS, 4);
-	put_number(draft, groups, 4);
+	put_number(draft, which & 0x20 ? groups + 1 : groups, 4);
 	for (uint32_t i = 3; i < size / 4; i++)
 		put_number(draft, which & 0x40 ? fuzz_number(in) : 1000 + i, 4);
 	draft->header.total_extlen = (uint16_t)(size / 8);

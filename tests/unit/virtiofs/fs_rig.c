@@ -338,3 +338,19 @@ size_t host_read(struct rig *rig, const char *name, void *buf, size_t cap)
 	close(fd);
 	return (size_t)len;
 }
+
+bool can_open_by_handle(const char *dir)
+{
+	struct file_handle *handle = calloc(1, sizeof(*handle) + MAX_HANDLE_SZ);
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int mount_id, fd = -1;
+
+	handle->handle_bytes = MAX_HANDLE_SZ;
+	if (name_to_handle_at(dir_fd, "", handle, &mount_id, AT_EMPTY_PATH) == 0)
+		fd = open_by_handle_at(dir_fd, handle, O_PATH | O_CLOEXEC);
+	free(handle);
+	close(dir_fd);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}

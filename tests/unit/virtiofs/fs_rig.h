@@ -71,6 +71,14 @@ int rig_read(struct rig *rig, uint64_t nodeid, uint64_t fh, uint64_t offset, uin
 int rig_write(struct rig *rig, uint64_t nodeid, uint64_t fh, uint64_t offset, const void *data, uint32_t size,
 	      uint32_t flags);
 
+/* May files be opened by handle here? */
+bool can_open_by_handle(const char *dir);
+#define SKIP_WITHOUT_HANDLES()                             \
+	do {                                               \
+		if (!can_open_by_handle("/tmp"))           \
+			SKIP_FOR("cannot open by handle"); \
+	} while (0)
+
 /* On the host, in the exported directory. */
 void host_file(struct rig *rig, const char *name, const void *data, size_t len);
 struct stat host_stat(struct rig *rig, const char *name);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 static struct fuse_entry_out look(struct rig *rig, const char *name)
 {
@@ -88,6 +89,29 @@ static void a_name_that_means_something_else_by_now(void **state)
 	rig_free(rig);
 }
 
+/* With no descriptor left nothing can be opened: what is answered then took the short way. */
+static void it_takes_no_descriptor(void **state)
+{
+	struct rig *rig = rig_new(0);
+	struct fuse_entry_out entry;
+	struct rlimit limit, none;
+	int next;
+
+	(void)state;
+	host_file(rig, "a", "1", 1);
+	host_file(rig, "b", "1", 1);
+	(void)look(rig, "a");
+	next = dup(rig->dir_fd);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(rig_lookup(rig, FUSE_ROOT_ID, "a", &entry), 0);
+	assert_int_equal(rig_lookup(rig, FUSE_ROOT_ID, "b", &entry), -ENFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	rig_free(rig);
+}
+
 static void every_answer_counts_as_a_lookup(void **state)
 {
 	struct rig *rig = rig_new(0);
@@ -115,11 +139,14 @@ static void every_answer_counts_as_a_lookup(void **state)
 static void names_that_are_no_longer_remembered(void **state)
 {
 	enum { FILES = 5000 };
-	struct rig *rig = rig_new_with(0, (struct fl_fs_opts){.open_max = 64});
-	uint64_t *nodes = calloc(FILES, sizeof(*nodes));
+	uint64_t *nodes;
+	struct rig *rig;
 	char name[16];
 
 	(void)state;
+	SKIP_WITHOUT_HANDLES();
+	rig = rig_new_with(0, (struct fl_fs_opts){.open_max = 64});
+	nodes = calloc(FILES, sizeof(*nodes));
 	for (unsigned int round = 0; round < 3; round++) {
 		for (unsigned int i = 0; i < FILES; i++) {
 			snprintf(name, sizeof(name), "f%u", i);
@@ -153,6 +180,9 @@ static void what_is_mounted_over_a_known_directory_is_seen(void **state)
 	over = look(rig, "d");
 	assert_true(over.nodeid != before.nodeid);
 	assert_int_equal(over.attr.flags & FUSE_ATTR_SUBMOUNT, FUSE_ATTR_SUBMOUNT);
+	over = look(rig, "d");
+	assert_true(over.nodeid != before.nodeid);
+	assert_int_equal(over.attr.flags & FUSE_ATTR_SUBMOUNT, FUSE_ATTR_SUBMOUNT);
 	assert_int_equal(read_entry(rig, "d").nodeid, 0);
 	fl_fs_reset(rig->fs);
 	assert_int_equal(umount2(path, MNT_DETACH), 0);
@@ -162,6 +192,7 @@ static void what_is_mounted_over_a_known_directory_is_seen(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_known_file_has_its_attributes_of_now),
 	cmocka_unit_test(a_name_that_means_something_else_by_now),
+	cmocka_unit_test(it_takes_no_descriptor),
 	cmocka_unit_test(every_answer_counts_as_a_lookup),
 	cmocka_unit_test(names_that_are_no_longer_remembered),
 	cmocka_unit_test(what_is_mounted_over_a_known_directory_is_seen),

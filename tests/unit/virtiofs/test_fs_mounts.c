@@ -59,7 +59,11 @@ static void a_file_of_two_mounts_is_one_node(void **state)
 	/* st_dev is the same on the host */
 	assert_int_equal(b.attr.flags & FUSE_ATTR_SUBMOUNT, 0);
 	f = rig_node(place.rig, b.nodeid, "f");
-	assert_int_equal(rig_node(place.rig, place.a_node, "f"), f);
+	/* also by names that are known */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(rig_node(place.rig, place.a_node, "f"), f);
+		assert_int_equal(rig_node(place.rig, b.nodeid, "f"), f);
+	}
 	close_place(&place);
 }
 
@@ -226,8 +230,11 @@ static void hidden_mounts_are_empty_directories(void **state)
 	fl_fs_free(place.rig->fs);
 	assert_int_equal(fl_fs_new(&opts, &place.rig->fs, NULL), 0);
 	assert_int_equal(rig_init(place.rig, RIG_OFFER_ALL, NULL), 0);
-	assert_int_equal(rig_lookup(place.rig, FUSE_ROOT_ID, "b", &entry), 0);
-	assert_int_equal(entry.attr.flags & FUSE_ATTR_SUBMOUNT, 0);
+	/* twice: what is known already is sealed, too */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(rig_lookup(place.rig, FUSE_ROOT_ID, "b", &entry), 0);
+		assert_int_equal(entry.attr.flags & FUSE_ATTR_SUBMOUNT, 0);
+	}
 	assert_int_equal(rig_lookup(place.rig, entry.nodeid, "f", &none), -ENOENT);
 	assert_is_empty(place.rig, entry.nodeid);
 	(void)rig_node(place.rig, rig_node(place.rig, FUSE_ROOT_ID, "a"), "f");

@@ -15,32 +15,10 @@
 #define OPEN_MAX 8
 #define MAPPED	 20 /* of MAPPED + 2 * OPEN_MAX */
 
-static bool can_open_by_handle(const char *dir)
-{
-	struct file_handle *handle = calloc(1, sizeof(*handle) + MAX_HANDLE_SZ);
-	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
-	int mount_id, fd = -1;
-
-	handle->handle_bytes = MAX_HANDLE_SZ;
-	if (name_to_handle_at(dir_fd, "", handle, &mount_id, AT_EMPTY_PATH) == 0)
-		fd = open_by_handle_at(dir_fd, handle, O_PATH);
-	free(handle);
-	close(dir_fd);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 static struct rig *rig_with_open_max(uint32_t open_max)
 {
 	return rig_new_with(RIG_WINDOW, (struct fl_fs_opts){.open_max = open_max});
 }
-
-#define SKIP_WITHOUT_HANDLES()                             \
-	do {                                               \
-		if (!can_open_by_handle("/tmp"))           \
-			SKIP_FOR("cannot open by handle"); \
-	} while (0)
 
 /* The effective CAP_DAC_READ_SEARCH of this thread; returns whether it was there. */
 static bool set_search_capability(bool on)

@@ -8,9 +8,8 @@
  * nothing else to do. virtiofsd runs once without a pool of threads, its default, and once with one of 64; a row is
  * held against the one that is faster there. In each round all servers are measured next to each other in time.
  *
- * What the server's CPU time is held against, on the main thread: loops of pread() and pwrite() between the same files
- * and the same pages, and one of mmap() of 2 MiB pieces over each other. For the latter the window is measured without
- * the server, too.
+ * What the server's CPU time is held against, on the main thread: loops of the system call that a request comes to
+ * (fs_bare.h). For SETUPMAPPING the window is measured without the server, too.
  *
  * With 1 request in flight driver and server take turns: they run on one CPU then. On two, what was measured would be
  * how long a CPU that sleeps takes to wake up, for the most part, and that differs from round to round.
@@ -19,21 +18,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include "bench/figures.h"
-#include "bench/fs_ops.h"
+#include "bench/fs_bare.h"
 #include "bench/paired.h"
 
 #define POOL	    64u
 #define GOAL	    1.5 /* times virtiofsd */
-#define GOAL_READ   1.3 /* times pread() */
-#define MIB	    (1u << 20)
-#define GOAL_MAP    1.5 /* times mmap() */
 #define COUNT_LEAST 64u
 #define PREFAULTS   100u /* in a round: each takes long */
 
@@ -57,10 +51,8 @@ struct run {
 	struct fs_server servers[SERVERS];
 	struct fs_work work[SERVERS];
 	struct cellar cells[FS_OPS][DEPTHS];
-	int data_fd, sink_fd;
-	struct fl_backing *data; /* the same file, for the window */
-	uint8_t *area;		 /* as long as the window */
-	struct fs_work bare;	 /* nobody's, for its random numbers */
+	struct fs_bare bare;
+	struct fl_backing *data; /* the file "data", for the window */
 	size_t rounds;
 	uint64_t slice_ns;
 	cpu_set_t all_cpus, one_cpu;
@@ -77,76 +69,23 @@ static size_t wanted(const struct run *run, size_t op)
 
 /* ---- what there is to be held against ---- */
 
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-/* As places in the file are chosen for the servers, so that as little of it is in caches; the pages are a guest's, too.
- */
-static int choose_data(struct run *run, struct iovec *iov, off_t *offset)
-{
-	uint32_t len = run->bare.op->data_len;
-	uint64_t place = fs_any(&run->bare, FS_DATA_LEN / len);
-	int count = (int)(len / FL_PAGE_LEN);
-
-	*offset = (off_t)(place * len);
-	for (int i = 0; i < count; i++)
-		iov[i] = (struct iovec){.iov_base = fs_page(&run->memory, place % FS_SLOTS, (unsigned int)i),
-					.iov_len = FL_PAGE_LEN};
-	return count;
-}
-
-static bool bare_read(struct run *run)
-{
-	struct iovec iov[MIB / FL_PAGE_LEN];
-	off_t offset;
-	int count = choose_data(run, iov, &offset);
-	ssize_t done = count == 1 ? pread(run->data_fd, iov->iov_base, FL_PAGE_LEN, offset)
-				  : preadv(run->data_fd, iov, count, offset);
-
-	return done == (ssize_t)run->bare.op->data_len;
-}
-
-static bool bare_write(struct run *run)
-{
-	struct iovec iov[MIB / FL_PAGE_LEN];
-	off_t offset;
-	int count = choose_data(run, iov, &offset);
-	ssize_t done = count == 1 ? pwrite(run->sink_fd, iov->iov_base, FL_PAGE_LEN, offset)
-				  : pwritev(run->sink_fd, iov, count, offset);
-
-	return done == (ssize_t)run->bare.op->data_len;
-}
-
-static bool bare_map(struct run *run)
-{
-	uint8_t *place = run->area + fs_any(&run->bare, FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
-	off_t offset = (off_t)(fs_any(&run->bare, FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN);
-
-	return mmap(place, FL_RANGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, run->data_fd, offset) == place;
-}
-
 /* What SETUPMAPPING asks of the window, and nothing else. */
 static bool window_map(struct run *run)
 {
-	uint64_t place = fs_any(&run->bare, FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
-	uint64_t offset = fs_any(&run->bare, FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
+	uint64_t place = fs_any(&run->bare.numbers, FS_WINDOW_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
+	uint64_t offset = fs_any(&run->bare.numbers, FS_DATA_LEN / FL_RANGE_LEN) * FL_RANGE_LEN;
 
 	return fl_window_map(run->servers[OURS].window, place, FL_RANGE_LEN, run->data, offset, true) == 0;
 }
 
-static bool measure_loop(struct run *run, bool (*turn)(struct run *run), uint64_t count, double *ns)
+static bool measure_window(struct run *run, uint64_t count, double *ns)
 {
-	uint64_t began = cpu_now_ns();
+	uint64_t began = fs_bare_cpu_ns();
 
-	for (uint64_t i = 0; turn && i < count; i++)
-		if (!turn(run))
+	for (uint64_t i = 0; i < count; i++)
+		if (!window_map(run))
 			return false;
-	*ns = (double)(cpu_now_ns() - began) / (double)count;
+	*ns = (double)(fs_bare_cpu_ns() - began) / (double)count;
 	return true;
 }
 
@@ -157,41 +96,18 @@ static bool measure_prefault(struct run *run, double *ns)
 	bool good;
 
 	fl_window_set_prefault(window, true);
-	good = measure_loop(run, window_map, PREFAULTS, ns);
+	good = measure_window(run, PREFAULTS, ns);
 	fl_window_set_prefault(window, false);
 	/* or the next ones would have their pages to give back */
 	fl_window_unmap_all(window);
 	return good;
 }
 
-/* What a request takes at the least; without a turn of its own: nothing to be held against. */
-struct bare {
-	const char *op, *name;
-	bool (*turn)(struct run *run);
-	double goal; /* 0: none */
-};
-
-static const struct bare bares[] = {
-	{"read 4 KiB", "pread()", bare_read, GOAL_READ}, {"read 1 MiB", "preadv()", bare_read, 0},
-	{"write 4 KiB", "pwrite()", bare_write, 0},	 {"write 1 MiB", "pwritev()", bare_write, 0},
-	{"SETUPMAPPING", "mmap()", bare_map, GOAL_MAP},	 {NULL, NULL, NULL, 0},
-};
-
-static const struct bare *bare_of(const struct fs_op *op)
-{
-	const struct bare *bare = bares;
-
-	while (bare->op && strcmp(bare->op, op->name) != 0)
-		bare++;
-	return bare;
-}
-
 static bool measure_bare(struct run *run, const struct fs_op *op, struct cellar *cellar, size_t round)
 {
-	run->bare.op = op;
-	if (!measure_loop(run, bare_of(op)->turn, cellar->count, &cellar->bare_ns[round]))
+	if (fs_bare_name(op) && !fs_bare_run(&run->bare, op, cellar->count, &cellar->bare_ns[round]))
 		return false;
-	return !op->needs_window || (measure_loop(run, window_map, cellar->count, &cellar->window_ns[round]) &&
+	return !op->needs_window || (measure_window(run, cellar->count, &cellar->window_ns[round]) &&
 				     measure_prefault(run, &cellar->prefault_ns[round]));
 }
 
@@ -323,15 +239,16 @@ static void bare_table(const struct run *run)
 	heading("request", "in flight", "CPU time, us", "a loop of", "its CPU time, us", "ratio", "goal", "met", NULL);
 	for (size_t op = wanted(run, 0); op < FS_OPS; op = wanted(run, op + 1)) {
 		const struct cellar *cells = run->cells[op], *last = &cells[DEPTHS - 1];
-		const struct bare *bare = bare_of(&fs_ops[op]);
+		const char *bare = fs_bare_name(&fs_ops[op]);
+		double goal = fs_bare_goal(&fs_ops[op]);
 
-		for (unsigned int depth = 0; depth < DEPTHS && bare->turn; depth++)
-			bare_row(run, bare->op, &cells[depth], bare->name, depths[depth], cells[depth].cpu_ns[OURS],
-				 bare->goal);
+		for (unsigned int depth = 0; depth < DEPTHS && bare; depth++)
+			bare_row(run, fs_ops[op].name, &cells[depth], bare, depths[depth], cells[depth].cpu_ns[OURS],
+				 goal);
 		if (!fs_ops[op].needs_window)
 			continue;
-		bare_row(run, "its window alone", last, bare->name, 0, last->window_ns, GOAL_MAP);
-		bare_row(run, "the same with prefault", last, bare->name, 0, last->prefault_ns, 0);
+		bare_row(run, "its window alone", last, bare, 0, last->window_ns, goal);
+		bare_row(run, "the same with prefault", last, bare, 0, last->prefault_ns, 0);
 	}
 }
 
@@ -361,10 +278,7 @@ static bool start(struct run *run, const char *dir, const char *virtiofsd)
 
 	if (!fs_tree_make(&run->tree, dir) || !fs_memory_init(&run->memory))
 		return false;
-	run->data_fd = openat(run->tree.dir_fd, "data", O_RDWR | O_CLOEXEC);
-	run->sink_fd = openat(run->tree.dir_fd, "sink", O_RDWR | O_CLOEXEC);
-	run->area = mmap(NULL, FS_WINDOW_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (run->data_fd < 0 || run->sink_fd < 0 || run->area == MAP_FAILED)
+	if (!fs_bare_begin(&run->bare, &run->tree, &run->memory))
 		return false;
 	/* the daemons first: what is forked has no threads */
 	if (!fs_server_start_virtiofsd(&servers[ALONE], &run->memory, run->tree.path, virtiofsd, 0) ||
@@ -381,10 +295,7 @@ static void stop(struct run *run)
 {
 	for (size_t i = 0; i < SERVERS; i++)
 		fs_server_stop(&run->servers[i]);
-	if (run->area && run->area != MAP_FAILED)
-		munmap(run->area, FS_WINDOW_LEN);
-	fl_close(&run->data_fd);
-	fl_close(&run->sink_fd);
+	fs_bare_end(&run->bare);
 	fl_backing_unref(run->data);
 	fs_memory_fini(&run->memory);
 	fs_tree_remove(&run->tree);
@@ -446,8 +357,6 @@ int main(int argc, char **argv)
 	}
 	limit_waiting();
 	raise_limit();
-	run->data_fd = run->sink_fd = -1;
-	run->bare.seed = FS_SEED;
 	run->memory.ram.fd = -1;
 	run->only = text_option(argc, argv, "only", "");
 	run->rounds = rounds;

@@ -337,8 +337,10 @@ int fl_op_lseek(struct fl_fs_call *call)
 
 	if (error)
 		return error;
-	if ((in.whence != SEEK_DATA && in.whence != SEEK_HOLE) || in.offset > INT64_MAX)
+	if (in.whence != SEEK_DATA && in.whence != SEEK_HOLE)
 		return -EINVAL;
+	if (in.offset > INT64_MAX)
+		return -ENXIO; /* a negative offset, of which the host's file systems say so */
 	/* moves the descriptor's offset, which nothing else uses */
 	found = lseek(handle->fd, (off_t)in.offset, (int)in.whence);
 	if (found < 0)

@@ -54,24 +54,6 @@ static void run_there(const struct bench *bench, const char *name, struct transc
 	run_guest(bench, options, command, name, transcript);
 }
 
-static bool is_same(const char *expected, const char *seen)
-{
-	bool same = true;
-
-	while (*expected || *seen) {
-		size_t expected_len = strcspn(expected, "\n"), seen_len = strcspn(seen, "\n");
-
-		if (expected_len != seen_len || memcmp(expected, seen, seen_len) != 0) {
-			printf("# expected: %.*s\n# guest:    %.*s\n", (int)expected_len, expected, (int)seen_len,
-			       seen);
-			same = false;
-		}
-		expected += expected_len + (expected[expected_len] == '\n');
-		seen += seen_len + (seen[seen_len] == '\n');
-	}
-	return same;
-}
-
 static void assert_same(const struct bench *bench, const char *name)
 {
 	struct transcript here, there;
@@ -94,7 +76,7 @@ static void assert_same(const struct bench *bench, const char *name)
 	printf("# %.1f s here, %.1f s in the guest\n", between - began, now_s() - between);
 	if (there.status != 0)
 		show("guest", &there);
-	bool same = is_same(here.out, there.out);
+	bool same = same_lines(here.out, there.out);
 
 	fflush(stdout);
 	assert_int_equal(there.status, 0);

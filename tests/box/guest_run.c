@@ -361,6 +361,25 @@ static void show_lines(const char *title, const char *text)
 	}
 }
 
+bool same_lines(const char *expected, const char *seen)
+{
+	bool same = true;
+
+	while (*expected || *seen) {
+		size_t expected_len = strcspn(expected, "\n"), seen_len = strcspn(seen, "\n");
+
+		if (expected_len != seen_len || memcmp(expected, seen, seen_len) != 0) {
+			printf("# expected: %.*s\n# guest:    %.*s\n", (int)expected_len, expected, (int)seen_len,
+			       seen);
+			same = false;
+		}
+		expected += expected_len + (expected[expected_len] == '\n');
+		seen += seen_len + (seen[seen_len] == '\n');
+	}
+	fflush(stdout);
+	return same;
+}
+
 void show(const char *title, const struct transcript *transcript)
 {
 	printf("# %s: status %d\n", title, transcript->status);

@@ -85,6 +85,9 @@ void transcript_free(struct transcript *transcript);
 /* How many lines have `part` in them; one that begins with or goes on after a newline counts where it begins. */
 unsigned int lines_with(const char *text, const char *part);
 
+/* Is it the same text? The lines that differ are printed, side by side. */
+bool same_lines(const char *expected, const char *seen);
+
 /* What was seen, as TAP comments: for a test that failed. */
 void show(const char *title, const struct transcript *transcript);
 

@@ -100,13 +100,32 @@ static void punch(struct storm *storm, struct file *file)
 	storm->result->punches++;
 }
 
+static void map(struct storm *storm, bool writable)
+{
+	int result =
+		fl_window_map(storm->vm->window, 0, FL_RANGE_LEN, storm->files[storm->mapped].backing, 0, writable);
+
+	note(storm, result < 0, -result);
+}
+
+/* At once; with nothing mapped in between; or only for loads at first, as the guest's kernel asks for it. */
 static void swap(struct storm *storm)
 {
 	int result;
 
 	storm->mapped = (storm->mapped + 1) % FILES;
-	result = fl_window_map(storm->vm->window, 0, FL_RANGE_LEN, storm->files[storm->mapped].backing, 0, true);
-	note(storm, result < 0, -result);
+	switch (next_random(storm) % 3) {
+	case 0:
+		result = fl_window_unmap(storm->vm->window, 0, FL_RANGE_LEN);
+		note(storm, result < 0, -result);
+		storm->result->unmaps++;
+		break;
+	case 1:
+		map(storm, false);
+		storm->result->upgrades++;
+		break;
+	}
+	map(storm, true);
 	storm->result->swaps++;
 }
 

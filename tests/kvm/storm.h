@@ -14,8 +14,9 @@
 struct storm_result {
 	uint64_t turns[MINI_VCPUS_MAX], faults[MINI_VCPUS_MAX], reported[MINI_VCPUS_MAX], zeros[MINI_VCPUS_MAX];
 	uint64_t retried, wrong;
-	uint64_t cuts, growths, punches, swaps; /* what the host did */
-	uint64_t longest_pause_ns;		/* of any vCPU, as seen every 20 ms */
+	uint64_t cuts, growths, punches, swaps, unmaps,
+		upgrades;	   /* what the host did; the last two are parts of swaps */
+	uint64_t longest_pause_ns; /* of any vCPU, as seen every 20 ms */
 };
 
 /* Runs a storm of that length in a fresh VM; fails the test if a vCPU ends or stands still for pause_max_s. */

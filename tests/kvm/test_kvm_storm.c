@@ -21,11 +21,14 @@ static void check(const struct storm_result *result)
 		assert_true(result->turns[i] > result->faults[i] + result->zeros[i]);
 		assert_int_equal(result->faults[i], result->reported[i]);
 	}
-	printf("# %llu retried; %llu cuts, %llu growths, %llu punches, %llu swaps\n",
+	printf("# %llu retried; %llu cuts, %llu growths, %llu punches, %llu swaps, of them %llu after nothing "
+	       "was mapped and %llu after only loads were permitted\n",
 	       (unsigned long long)result->retried, (unsigned long long)result->cuts,
 	       (unsigned long long)result->growths, (unsigned long long)result->punches,
-	       (unsigned long long)result->swaps);
-	assert_true(result->cuts && result->growths && result->punches && result->swaps);
+	       (unsigned long long)result->swaps, (unsigned long long)result->unmaps,
+	       (unsigned long long)result->upgrades);
+	assert_true(result->cuts && result->growths && result->punches && result->swaps && result->unmaps &&
+		    result->upgrades);
 	assert_int_equal(result->wrong, 0);
 }
 

@@ -336,6 +336,7 @@ void fl_fs_device_get_stats(const struct fl_fs_device *dev, struct fl_fs_stats *
 		.remove_mappings = atomic_load_explicit(&counters->remove_mappings, memory_order_relaxed),
 		.inodes = atomic_load_explicit(&counters->inodes, memory_order_relaxed),
 		.handles = atomic_load_explicit(&counters->handles, memory_order_relaxed),
+		.proto_errors = atomic_load_explicit(&counters->proto_errors, memory_order_relaxed),
 		.lost = atomic_load_explicit(&counters->lost_replies, memory_order_relaxed),
 	};
 }

@@ -29,7 +29,8 @@ void fl_fs_device_free(struct fl_fs_device *dev); /* loop stopped; NULL allowed 
 
 struct fl_fs_stats {
 	uint64_t requests, errors, setup_mappings, remove_mappings, inodes, handles;
-	uint64_t lost; /* requests or replies whose own memory had vanished */
+	uint64_t proto_errors; /* what an honest guest never does */
+	uint64_t lost;	       /* requests or replies whose own memory had vanished */
 };
 void fl_fs_device_get_stats(const struct fl_fs_device *dev, struct fl_fs_stats *stats); /* any thread */
 

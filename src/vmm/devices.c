@@ -159,8 +159,10 @@ void fl_vm_devices_report(struct fl_vm *vm)
 
 		fl_fs_device_get_stats(share->device, &stats);
 		fl_log(&vm->log, FL_LOG_INFO,
-		       "share %s: requests=%llu errors=%llu setup_mappings=%llu remove_mappings=%llu",
+		       "share %s: requests=%llu errors=%llu malformed=%llu lost=%llu setup_mappings=%llu "
+		       "remove_mappings=%llu",
 		       share->config.tag, (unsigned long long)stats.requests, (unsigned long long)stats.errors,
+		       (unsigned long long)stats.proto_errors, (unsigned long long)stats.lost,
 		       (unsigned long long)stats.setup_mappings, (unsigned long long)stats.remove_mappings);
 	}
 }

@@ -292,6 +292,7 @@ static void data_goes_to_window_pages(void **state)
 static void a_reply_into_a_dead_page_is_lost_alone(void **state)
 {
 	struct box *box = box_new(true);
+	struct fl_fs_stats stats;
 
 	(void)state;
 	start_driver(box);
@@ -301,6 +302,27 @@ static void a_reply_into_a_dead_page_is_lost_alone(void **state)
 	put_desc(&box->guest, box->table, 1, WINDOW_GPA, 4096, DESC_F_WRITE, 0);
 	assert_int_equal(run_chain(box, REQUESTS, 2), 0);
 	lookup_file(box);
+	fl_fs_device_get_stats(box->dev, &stats);
+	assert_int_equal(stats.lost, 1);
+	assert_int_equal(stats.proto_errors, 0);
+	box_free(box);
+}
+
+/* "f" without its NUL, and a handle that was never given. */
+static void what_an_honest_guest_never_sends_is_counted(void **state)
+{
+	struct box *box = box_new(false);
+	struct fuse_flush_in in = {.fh = 77};
+	struct fl_fs_stats stats;
+
+	(void)state;
+	start_driver(box);
+	assert_int_equal(init_fuse(box), 0);
+	assert_int_equal(request(box, FUSE_LOOKUP, FUSE_ROOT_ID, "f", 1, NULL), -EINVAL);
+	assert_int_equal(request(box, FUSE_FLUSH, FUSE_ROOT_ID, &in, sizeof(in), NULL), -EBADF);
+	fl_fs_device_get_stats(box->dev, &stats);
+	assert_int_equal(stats.proto_errors, 2);
+	assert_int_equal(stats.errors, 2);
 	box_free(box);
 }
 
@@ -338,6 +360,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(several_answers_share_an_interrupt),
 	cmocka_unit_test(data_goes_to_window_pages),
 	cmocka_unit_test(a_reply_into_a_dead_page_is_lost_alone),
+	cmocka_unit_test(what_an_honest_guest_never_sends_is_counted),
 	cmocka_unit_test(bad_tags_are_refused),
 };
 FL_TEST_MAIN(30, tests)

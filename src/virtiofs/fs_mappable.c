@@ -55,6 +55,9 @@ bool fl_export_can_map(struct fl_export *fs_export, struct fl_inode *inode)
 	if (mount && mount->mappable == FL_MAPPABLE_UNKNOWN)
 		mount->mappable = maps_all_files(inode->fd) ? FL_MAPPABLE_YES : FL_MAPPABLE_NO;
 	error = mount && mount->mappable == FL_MAPPABLE_YES ? 0 : try_to_map(fs_export, inode);
+	/* mmap(2) of what has no mmap operation; other errors are about this file and who we are */
+	if (mount && error == -ENODEV)
+		mount->refuses_maps = true;
 	if (!is_shortage(error))
 		inode->mappable = error ? FL_MAPPABLE_NO : FL_MAPPABLE_YES;
 	return !error;

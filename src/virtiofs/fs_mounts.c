@@ -6,20 +6,27 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-/* Does a line of mountinfo say that owners are shown as they are? Its sixth field has the options (proc(5)). */
-static bool shows_own_owners(const char *line)
+/* The fields of a line of mountinfo (proc(5)), counted from 1. */
+#define FIELD_MOUNT_POINT 5u
+#define FIELD_OPTIONS	  6u
+
+static const char *find_field(const char *line, unsigned int number)
 {
-	for (unsigned int field = 1; field < 6; field++) {
+	for (unsigned int field = 1; line && field < number; field++) {
 		line = strchr(line, ' ');
-		if (!line)
-			return false;
-		line++;
+		if (line)
+			line++;
 	}
-	return !memmem(line, strcspn(line, " "), "idmapped", strlen("idmapped"));
+	return line;
 }
 
-/* False also for a mount that is not in the list, of which nothing is known. */
-static bool is_not_idmapped(uint64_t mnt_id)
+static size_t field_len(const char *field)
+{
+	return strcspn(field, " \n");
+}
+
+/* The mount's line of mountinfo, to be freed; NULL: it is not in the list. */
+static char *read_mount_line(uint64_t mnt_id)
 {
 	FILE *list = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL;
@@ -27,16 +34,37 @@ static bool is_not_idmapped(uint64_t mnt_id)
 	bool found = false;
 
 	if (!list)
-		return false;
-	while (!found && getline(&line, &cap, list) > 0) {
-		if (strtoull(line, NULL, 10) != mnt_id)
-			continue;
-		found = shows_own_owners(line);
-		break;
-	}
-	free(line);
+		return NULL;
+	while (!found && getline(&line, &cap, list) > 0)
+		found = strtoull(line, NULL, 10) == mnt_id;
 	fclose(list);
-	return found;
+	if (found)
+		return line;
+	free(line);
+	return NULL;
+}
+
+/* Are owners shown as they are? False also for a mount that is not in the list, of which nothing is known. */
+static bool is_not_idmapped(uint64_t mnt_id)
+{
+	char *line = read_mount_line(mnt_id);
+	const char *options = find_field(line, FIELD_OPTIONS);
+	bool is_not = options && !memmem(options, field_len(options), "idmapped", strlen("idmapped"));
+
+	free(line);
+	return is_not;
+}
+
+void fl_export_mount_path(uint64_t mnt_id, char path[FL_MOUNT_PATH_LEN])
+{
+	char *line = read_mount_line(mnt_id);
+	const char *point = find_field(line, FIELD_MOUNT_POINT);
+
+	snprintf(path, FL_MOUNT_PATH_LEN, "%.*s", point ? (int)field_len(point) : 1, point ? point : "?");
+	for (char *byte = path; *byte; byte++)
+		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
+			*byte = '?';
+	free(line);
 }
 
 static bool are_alike(const struct fl_mount *a, const struct fl_mount *b)

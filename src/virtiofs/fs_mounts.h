@@ -17,6 +17,13 @@
 FL_CHECKED_RESULT int fl_export_note_mount(struct fl_export *fs_export, const struct fl_inode_key *key, uint32_t type,
 					   int path_fd);
 
+/*
+ * Where a mount is, as /proc/self/mountinfo has it: blanks and newlines are escaped there, other control characters are
+ * made '?' here. "?" if it is not in this process's tree of mounts; cut if it is longer.
+ */
+#define FL_MOUNT_PATH_LEN 256
+void fl_export_mount_path(uint64_t mnt_id, char path[FL_MOUNT_PATH_LEN]);
+
 /* The mount that a file (no directory) of mount mnt_id is known by. */
 uint64_t fl_export_file_mount(const struct fl_export *fs_export, uint64_t mnt_id);
 

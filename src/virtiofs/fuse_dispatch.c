@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "virtiofs/fs_warn.h"
 #include "virtiofs/fuse_flight.h"
 #include "virtiofs/fuse_user.h"
 
@@ -84,8 +85,9 @@ static void proto_error(struct fl_fs *fs, const char *what, const struct fuse_in
 	const struct op *op = header->opcode <= FL_FUSE_OPCODE_MAX ? &ops[header->opcode] : NULL;
 
 	atomic_fetch_add_explicit(&fs->counters.proto_errors, 1, memory_order_relaxed);
-	fl_log_limited(fs->log, &fs->log_limit, FL_LOG_DEBUG, "fs: the guest's %s (%u) of node %#llx: %s",
-		       op && op->name ? op->name : "request", header->opcode, (unsigned long long)header->nodeid, what);
+	fl_log_limited(fs->log, &fs->log_limit, FL_LOG_DEBUG, "fs: tag=%s the guest's %s (%u) of node %#llx: %s",
+		       fs->tag, op && op->name ? op->name : "request", header->opcode,
+		       (unsigned long long)header->nodeid, what);
 }
 
 int fl_fs_reply(struct fl_fs_call *call, const void *body, size_t len)
@@ -292,6 +294,7 @@ static void update_gauges(struct fl_fs *fs)
 int64_t fl_fs_answer(struct fl_fs_call *call, int error)
 {
 	update_gauges(call->fs);
+	fl_fs_warn_of_shortage(call->fs, error);
 	return write_reply(call, fl_fuse_error(error));
 }
 
@@ -359,14 +362,14 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->loop = opts->loop;
 	fresh->quick_ns = FL_QUICK_NS;
 	fresh->log = opts->log;
-	fresh->tag = opts->tag;
+	fresh->tag = opts->tag ? opts->tag : "?";
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;
 	fresh->entry_timeout_ms = opts->entry_timeout_ms;
 	/* each may be open twice, for reading and for writing */
 	fresh->backings_max = fl_export_share_of_descriptors(opts->shares, 16);
 	fl_handle_table_init(&fresh->handles,
 			     opts->handles_max ? opts->handles_max : fl_export_share_of_descriptors(opts->shares, 8));
-	error = opts->as_users ? fl_user_check(opts->tag ? opts->tag : "?", diag) : 0;
+	error = opts->as_users ? fl_user_check(fresh->tag, diag) : 0;
 	if (!error)
 		error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, &limits, diag);
 	if (error) {

@@ -82,7 +82,7 @@ static void check_dax(struct fl_fs *fs)
 			fs->log, &fs->log_limit, FL_LOG_WARN,
 			"fs: tag=%s the guest does not map this share's files but keeps copies of them: its kernel "
 			"has no CONFIG_FUSE_DAX, or mounted with dax=never",
-			fs->tag ? fs->tag : "?");
+			fs->tag);
 }
 
 int fl_op_init(struct fl_fs_call *call)

@@ -17,6 +17,15 @@
 /* Most that one request names: LINK's file and directory, RENAME's directories. */
 #define FL_CALL_NODES_MAX 2u
 
+/* What a guest can have used up; see fs_warn.h. */
+enum fl_fs_shortage {
+	FL_FS_INODES_FULL,
+	FL_FS_HANDLES_FULL,
+	FL_FS_NONE_TO_CLOSE,
+	FL_FS_NO_DESCRIPTORS,
+	FL_FS_SHORTAGES
+};
+
 struct fl_fs {
 	struct fl_export fs_export;
 	struct fl_handle_table handles;
@@ -25,8 +34,9 @@ struct fl_fs {
 	unsigned int in_flight; /* see fuse_flight.h */
 	uint64_t quick_ns;	/* a write that lasts longer was not quick, see op_data.c */
 	const struct fl_log *log;
-	const char *tag; /* for the log; may be NULL */
-	struct fl_log_limit log_limit;
+	const char *tag; /* for the log */
+	struct fl_log_limit log_limit, warn_limit;
+	uint64_t may_tell_from_ns[FL_FS_SHORTAGES];
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	bool as_users;
 	struct fl_user self; /* who the VMM is */

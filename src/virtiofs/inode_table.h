@@ -63,6 +63,8 @@ struct fl_mount {
 	uint64_t files_by;	   /* the mount that its files are known by; mnt_id: itself */
 	int fd;			   /* of a file or directory on it, not O_PATH; -1: cannot open by handle there */
 	enum fl_mappable mappable; /* all files on it; FL_MAPPABLE_NO: some may be */
+	bool refuses_maps;	   /* of a file at least */
+	bool refusal_told;	   /* fs_warn.c */
 	enum fl_storage storage;
 	struct fl_mount *next;
 };

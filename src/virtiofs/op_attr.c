@@ -5,7 +5,7 @@
 #include <sys/statfs.h>
 
 #include "virtiofs/fs_mappable.h"
-#include "virtiofs/fuse_ops.h"
+#include "virtiofs/fs_warn.h"
 
 #define FL_NS_PER_MS 1000000u
 #define FL_NS_PER_S  1000000000u
@@ -24,7 +24,10 @@ bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode)
 	if (inode->type != S_IFREG || !(fs->flags & FUSE_MAP_ALIGNMENT))
 		return false;
 	/* without per-file marks (dax=always) the guest maps what can be mapped and what cannot */
-	return !(fs->flags & FUSE_HAS_INODE_DAX) || fl_export_can_map(&fs->fs_export, inode);
+	if (!(fs->flags & FUSE_HAS_INODE_DAX) || fl_export_can_map(&fs->fs_export, inode))
+		return true;
+	fl_fs_warn_of_copies(fs, inode);
+	return false;
 }
 
 uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount)

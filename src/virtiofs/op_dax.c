@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "virtiofs/fuse_ops.h"
+#include "virtiofs/fs_warn.h"
 
 #define FL_SETUPMAPPING_KNOWN (FUSE_SETUPMAPPING_FLAG_READ | FUSE_SETUPMAPPING_FLAG_WRITE)
 
@@ -119,7 +119,7 @@ static int map_inode(struct fl_fs *fs, struct fl_inode *inode, const struct fuse
 	fl_backing_unref(backing);
 	if (error == -ENOTRECOVERABLE)
 		fl_log(fs->log, FL_LOG_ERROR,
-		       "fs: the window is broken: mapping at %#llx failed and could not be repaired",
+		       "fs: tag=%s the window is broken: mapping at %#llx failed and could not be repaired", fs->tag,
 		       (unsigned long long)in->moffset);
 	return error;
 }
@@ -140,10 +140,12 @@ int fl_op_setupmapping(struct fl_fs_call *call)
 		return error;
 	/* this too can run out of memory or descriptors: a closed inode is opened again */
 	error = fl_fs_get(call, call->header.nodeid, &inode);
-	if (error)
-		return dax_error(error);
-	error = dax_error(map_inode(fs, inode, &in));
-	fl_fs_put(fs, inode);
+	if (!error) {
+		error = map_inode(fs, inode, &in);
+		fl_fs_put(fs, inode);
+	}
+	fl_fs_warn_of_shortage(fs, error);
+	error = dax_error(error);
 	if (!error)
 		atomic_fetch_add_explicit(&fs->counters.setup_mappings, 1, memory_order_relaxed);
 	return error;

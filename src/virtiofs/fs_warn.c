@@ -33,12 +33,11 @@ static void tell(const struct fl_fs *fs, enum fl_fs_shortage shortage)
 	static const char *const advice[] = {
 		[FL_FS_INODES_FULL] =
 			"files are known to the guest, which is the limit of this share; the guest forgets some "
-			"when it drops its caches (/proc/sys/vm/drop_caches). The limit follows the "
-			"process's one of descriptors (RLIMIT_NOFILE): raise that, or run with "
-			"CAP_DAC_READ_SEARCH, with which it is 1048576",
+			"when it drops its caches (/proc/sys/vm/drop_caches). With CAP_DAC_READ_SEARCH the limit is "
+			"1048576, without it it follows the process's one of descriptors (RLIMIT_NOFILE): raise that",
 		[FL_FS_HANDLES_FULL] =
-			"files and directories are open in the guest, which is the limit of this share, an "
-			"eighth of the process's one of descriptors: raise that (RLIMIT_NOFILE)",
+			"files and directories are open in the guest, which is the limit of this share; it follows "
+			"the process's one of descriptors: raise that (RLIMIT_NOFILE)",
 		[FL_FS_NONE_TO_CLOSE] =
 			"files are held open and none can be closed, which is the limit of this share; it "
 			"follows the process's one of descriptors: raise that (RLIMIT_NOFILE)",

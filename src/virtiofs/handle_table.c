@@ -4,6 +4,8 @@
 void fl_handle_table_init(struct fl_handle_table *table, uint32_t max)
 {
 	fl_slot_table_init(&table->slots, 1, max);
+	TAILQ_INIT(&table->streams);
+	table->stream_count = 0;
 }
 
 void fl_handle_get(struct fl_handle *handle)
@@ -17,8 +19,35 @@ void fl_handle_put(struct fl_handle *handle)
 	if (!handle || --handle->refs)
 		return;
 	fl_close(&handle->fd);
-	free(handle->dir);
 	free(handle);
+}
+
+static void drop_stream(struct fl_handle_table *table, struct fl_handle *handle)
+{
+	if (!handle->dir)
+		return;
+	TAILQ_REMOVE(&table->streams, handle, stream_link);
+	table->stream_count--;
+	free(handle->dir);
+	handle->dir = NULL;
+}
+
+int fl_handle_use_stream(struct fl_handle_table *table, struct fl_handle *handle)
+{
+	if (handle->dir) {
+		TAILQ_REMOVE(&table->streams, handle, stream_link);
+		TAILQ_INSERT_TAIL(&table->streams, handle, stream_link);
+		return 0;
+	}
+	if (table->stream_count >= FL_DIR_STREAMS_MAX)
+		drop_stream(table, TAILQ_FIRST(&table->streams));
+	handle->dir = malloc(sizeof(*handle->dir));
+	if (!handle->dir)
+		return -ENOMEM;
+	*handle->dir = (struct fl_dir_stream){0};
+	TAILQ_INSERT_TAIL(&table->streams, handle, stream_link);
+	table->stream_count++;
+	return 0;
 }
 
 void fl_handle_close_all(struct fl_handle_table *table)
@@ -71,5 +100,6 @@ void fl_handle_close(struct fl_handle_table *table, uint64_t fh)
 	if (!handle)
 		return;
 	fl_slot_remove(&table->slots, fh);
+	drop_stream(table, handle);
 	fl_handle_put(handle);
 }

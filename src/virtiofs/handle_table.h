@@ -6,12 +6,18 @@
 #ifndef FL_HANDLE_TABLE_H
 #define FL_HANDLE_TABLE_H
 
+#include <sys/queue.h>
+
 #include "virtiofs/slot_table.h"
 
 enum fl_handle_kind { FL_HANDLE_FILE, FL_HANDLE_DIR };
 
-/* Directory entries read ahead of what the guest has asked for. */
-#define FL_DIR_READ_LEN 8192u
+/*
+ * Directory entries read ahead of what the guest has asked for. A guest may open far more directories than it reads at
+ * a time: so many of a share have them, of others they are read again.
+ */
+#define FL_DIR_READ_LEN	   8192u
+#define FL_DIR_STREAMS_MAX 4096u
 struct fl_dir_stream {
 	uint64_t next_off; /* the cookie of data[pos] */
 	uint32_t pos, len;
@@ -35,11 +41,14 @@ struct fl_handle {
 	bool readable, writable;
 	enum fl_data_way reading, writing;
 	bool sealed;		   /* an empty directory; fd is of no use */
-	struct fl_dir_stream *dir; /* NULL until first read */
+	struct fl_dir_stream *dir; /* NULL until first read, and when others needed the room */
+	TAILQ_ENTRY(fl_handle) stream_link;
 };
 
 struct fl_handle_table {
 	struct fl_slot_table slots;
+	TAILQ_HEAD(fl_handle_streams, fl_handle) streams; /* those with a dir, longest unused first */
+	uint32_t stream_count;
 };
 
 void fl_handle_table_init(struct fl_handle_table *table, uint32_t max);
@@ -50,6 +59,8 @@ FL_CHECKED_RESULT int fl_handle_add(struct fl_handle_table *table, const struct 
 /* NULL if there is no such handle of that kind for that nodeid. */
 struct fl_handle *fl_handle_find(const struct fl_handle_table *table, uint64_t fh, uint64_t nodeid,
 				 enum fl_handle_kind kind);
+/* Gives the handle, which is in the table, a stream if it has none: a zeroed one. -ENOMEM. */
+FL_CHECKED_RESULT int fl_handle_use_stream(struct fl_handle_table *table, struct fl_handle *handle);
 /* It names nothing from now on; its descriptor is closed when the last reference is gone. */
 void fl_handle_close(struct fl_handle_table *table, uint64_t fh);
 void fl_handle_get(struct fl_handle *handle); /* NULL allowed, here and there */

@@ -38,16 +38,15 @@ int fl_op_releasedir(struct fl_fs_call *call)
 }
 
 /* Makes the stream stand at offset, a cookie of an earlier reply. What was read ahead is kept if it fits. */
-static int seek_stream(struct fl_handle *handle, uint64_t offset)
+static int seek_stream(struct fl_handle_table *handles, struct fl_handle *handle, uint64_t offset)
 {
-	if (!handle->dir) {
-		handle->dir = malloc(sizeof(*handle->dir));
-		if (!handle->dir)
-			return -ENOMEM;
-		*handle->dir = (struct fl_dir_stream){0};
-	} else if (offset && offset == handle->dir->next_off) {
+	int error = fl_handle_use_stream(handles, handle);
+
+	if (error)
+		return error;
+	/* a new stream stands at 0: to the descriptor that means nothing */
+	if (offset && offset == handle->dir->next_off)
 		return 0;
-	}
 	/* also for 0 where it stands at 0: rewinddir(3) is to see what is new */
 	if (offset > INT64_MAX)
 		return -EINVAL;
@@ -189,7 +188,7 @@ static int read_directory(struct fl_fs_call *call, bool plus)
 	if (error)
 		return error;
 	cap = (size_t)FL_MIN(FL_MIN((uint64_t)in.size, call->room), (uint64_t)FL_FUSE_BODY_MAX);
-	error = seek_stream(handle, in.offset);
+	error = seek_stream(&call->fs->handles, handle, in.offset);
 	if (!error)
 		error = fill(call, inode, plus, handle, cap);
 	fl_fs_put(call->fs, inode);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define FILES 3000
@@ -164,6 +165,54 @@ static void reading_goes_on_at_any_cookie(void **state)
 	assert_int_equal(readdir_op(rig, FUSE_READDIR, fh, middle, 4096), 0);
 	assert_int_equal(rig->body_len, second_len);
 	assert_memory_equal(rig->body, second, second_len);
+	free(listing);
+	rig_free(rig);
+}
+
+/* As many descriptors as this process may have, or as it needs. */
+static bool may_open(unsigned int count)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur >= count)
+		return true;
+	limit.rlim_cur = count;
+	return limit.rlim_max >= count && setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+/* Others are read in between, so many that nothing is kept of what was read ahead: it comes all the same, once. */
+static void so_many_are_read_that_none_is_kept(void **state)
+{
+	const unsigned int others = 4096;
+	struct listing *listing = calloc(1, sizeof(*listing));
+	struct rig *rig;
+	uint64_t fh, other;
+
+	(void)state;
+	if (!may_open(others + 200))
+		SKIP_FOR("too few descriptors");
+	rig = rig_new_with(0, (struct fl_fs_opts){.handles_max = others + 1});
+	for (unsigned int i = 0; i < 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		host_file(rig, name, "", 0);
+	}
+	assert_int_equal(rig_opendir(rig, FUSE_ROOT_ID, &fh), 0);
+	assert_int_equal(readdir_op(rig, FUSE_READDIR, fh, 0, 1024), 0);
+	count_entries(rig, false, listing);
+	for (unsigned int i = 0; i < others; i++) {
+		assert_int_equal(rig_opendir(rig, FUSE_ROOT_ID, &other), 0);
+		assert_int_equal(readdir_op(rig, FUSE_READDIR, other, 0, 64), 0);
+	}
+	do {
+		assert_int_equal(readdir_op(rig, FUSE_READDIR, fh, listing->last_off, 1024), 0);
+		count_entries(rig, false, listing);
+	} while (rig->body_len);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_int_equal(listing->seen[i], 1);
+	assert_int_equal(listing->dots, 2);
 	free(listing);
 	rig_free(rig);
 }
@@ -371,6 +420,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(every_entry_comes_once),
 	cmocka_unit_test(lasting_entries_survive_changes),
 	cmocka_unit_test(reading_goes_on_at_any_cookie),
+	cmocka_unit_test(so_many_are_read_that_none_is_kept),
 	cmocka_unit_test(rewinding_shows_what_is_new),
 	cmocka_unit_test(readdirplus_brings_whole_entries),
 	cmocka_unit_test(a_full_table_does_not_hide_names),

@@ -286,6 +286,44 @@ static void a_handle_in_use_stays_open(void **state)
 	fl_handle_table_fini(&table);
 }
 
+/* However many directories are open, what is read ahead of them stays within bounds; the one unused for longest goes.
+ */
+static void few_directories_are_read_ahead(void **state)
+{
+	const unsigned int count = FL_DIR_STREAMS_MAX + 10;
+	struct fl_handle handle = {.fd = -1, .kind = FL_HANDLE_DIR, .nodeid = 42};
+	struct fl_handle **handles = calloc(count, sizeof(struct fl_handle *));
+	uint64_t *fhs = calloc(count, sizeof(*fhs));
+	struct fl_handle_table table;
+	unsigned int with_stream = 0;
+
+	(void)state;
+	fl_handle_table_init(&table, count);
+	for (unsigned int i = 0; i < count; i++) {
+		assert_int_equal(fl_handle_add(&table, &handle, &fhs[i]), 0);
+		handles[i] = fl_handle_find(&table, fhs[i], 42, FL_HANDLE_DIR);
+		assert_int_equal(fl_handle_use_stream(&table, handles[i]), 0);
+		/* the first is used all the time */
+		assert_int_equal(fl_handle_use_stream(&table, handles[0]), 0);
+		assert_non_null(handles[i]->dir);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		with_stream += handles[i]->dir != NULL;
+	assert_int_equal(with_stream, 4096);
+	assert_non_null(handles[0]->dir);
+	for (unsigned int i = 1; i <= 10; i++)
+		assert_null(handles[i]->dir);
+	/* what is closed makes room */
+	fl_handle_close(&table, fhs[0]);
+	assert_int_equal(fl_handle_use_stream(&table, handles[1]), 0);
+	assert_non_null(handles[11]->dir);
+	assert_int_equal(handles[1]->dir->next_off, 0);
+	assert_int_equal(handles[1]->dir->len, 0);
+	fl_handle_table_fini(&table);
+	free(handles);
+	free(fhs);
+}
+
 /* A memfd is a file of the kernel's own tmpfs, /proc is nothing special; no such mount is known as the fourth. */
 static void what_files_are_kept_in_is_known(void **state)
 {
@@ -319,6 +357,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(handles_belong_to_their_nodeid_and_kind),
 	cmocka_unit_test(too_many_handles_are_refused),
 	cmocka_unit_test(a_handle_in_use_stays_open),
+	cmocka_unit_test(few_directories_are_read_ahead),
 	cmocka_unit_test(what_files_are_kept_in_is_known),
 };
 FL_TEST_MAIN(20, tests)

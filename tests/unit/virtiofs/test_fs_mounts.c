@@ -67,6 +67,23 @@ static void a_file_of_two_mounts_is_one_node(void **state)
 	close_place(&place);
 }
 
+/* Files on it are opened by handle, which takes a descriptor on the mount. */
+static void a_mount_that_was_looked_into_is_busy_until_a_reset(void **state)
+{
+	struct place place;
+
+	(void)state;
+	SKIP_WITHOUT_HANDLES();
+	if (!open_place(&place))
+		SKIP_FOR("may not mount");
+	rig_forget(place.rig, rig_node(place.rig, FUSE_ROOT_ID, "b"), 1);
+	assert_int_equal(umount2(place.b, 0), -1);
+	assert_int_equal(errno, EBUSY);
+	fl_fs_reset(place.rig->fs);
+	assert_int_equal(umount2(place.b, 0), 0);
+	rig_free(place.rig);
+}
+
 static int link_to(struct rig *rig, uint64_t file, uint64_t dir, const char *name)
 {
 	struct fuse_link_in in = {.oldnodeid = file};
@@ -285,6 +302,7 @@ static void interfaces_of_the_kernel_are_empty_directories(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_file_of_two_mounts_is_one_node),
+	cmocka_unit_test(a_mount_that_was_looked_into_is_busy_until_a_reset),
 	cmocka_unit_test(it_is_linked_in_either_mount),
 	cmocka_unit_test(a_read_only_mount_has_its_own_files),
 	cmocka_unit_test(a_mount_with_other_owners_has_its_own_files),

@@ -23,15 +23,18 @@ struct rig {
 	char kernel[VM_KERNEL_PATH_LEN];
 	struct fl_vm *vm;
 	char warnings[2048];
+	unsigned int reports; /* of shares that have done nothing */
 };
 
-static void keep_warning(void *arg, enum fl_log_level level, const char *text)
+static void hear(void *arg, enum fl_log_level level, const char *text)
 {
 	struct rig *rig = arg;
 	size_t used = strlen(rig->warnings);
 
 	if (level <= FL_LOG_WARN)
 		snprintf(rig->warnings + used, sizeof(rig->warnings) - used, "%s\n", text);
+	else if (strstr(text, "share tag") && strstr(text, ": requests=0 errors=0 malformed=0 lost=0 "))
+		rig->reports++;
 }
 
 static void make_vm(struct rig *rig, uint64_t ram_len, enum fl_fault_mode mode)
@@ -43,7 +46,8 @@ static void make_vm(struct rig *rig, uint64_t ram_len, enum fl_fault_mode mode)
 	opts.kernel = rig->kernel;
 	opts.initrd = "/dev/null";
 	opts.fault_mode = mode;
-	opts.log = keep_warning;
+	opts.log = hear;
+	opts.log_level = FL_LOG_INFO;
 	opts.arg = rig;
 	if (fl_vm_new(&opts, &rig->vm, &diag))
 		fail_msg("%s", diag.text);
@@ -161,6 +165,7 @@ static void as_many_shares_as_there_may_be_have_windows(void **state)
 	assert_int_equal(fl_vm_get_counters(rig->vm, NULL, &counters), 0);
 	assert_int_equal(counters.window_ranges, SHARES_MAX * 32 + SHARES_MAX * (SHARES_MAX - 1) / 2);
 	assert_string_equal(rig->warnings, "");
+	assert_int_equal(rig->reports, SHARES_MAX);
 }
 
 static uint64_t map_count_max(void)

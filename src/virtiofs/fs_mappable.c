@@ -44,6 +44,15 @@ static bool is_shortage(int error)
 	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
 }
 
+void fl_export_note_map_error(struct fl_export *fs_export, const struct fl_inode *inode, int error)
+{
+	struct fl_mount *mount = fl_inode_table_find_mount(&fs_export->inodes, inode->key.mnt_id);
+
+	/* mmap(2) of what has no mmap operation; other errors are about this file and who we are */
+	if (mount && error == -ENODEV)
+		mount->refuses_maps = true;
+}
+
 bool fl_export_can_map(struct fl_export *fs_export, struct fl_inode *inode)
 {
 	struct fl_mount *mount;
@@ -55,9 +64,7 @@ bool fl_export_can_map(struct fl_export *fs_export, struct fl_inode *inode)
 	if (mount && mount->mappable == FL_MAPPABLE_UNKNOWN)
 		mount->mappable = maps_all_files(inode->fd) ? FL_MAPPABLE_YES : FL_MAPPABLE_NO;
 	error = mount && mount->mappable == FL_MAPPABLE_YES ? 0 : try_to_map(fs_export, inode);
-	/* mmap(2) of what has no mmap operation; other errors are about this file and who we are */
-	if (mount && error == -ENODEV)
-		mount->refuses_maps = true;
+	fl_export_note_map_error(fs_export, inode, error);
 	if (!is_shortage(error))
 		inode->mappable = error ? FL_MAPPABLE_NO : FL_MAPPABLE_YES;
 	return !error;

@@ -16,4 +16,7 @@
  */
 bool fl_export_can_map(struct fl_export *fs_export, struct fl_inode *inode);
 
+/* error: of an attempt to map the file. Notes it of the mount if that is why. */
+void fl_export_note_map_error(struct fl_export *fs_export, const struct fl_inode *inode, int error);
+
 #endif

@@ -63,9 +63,10 @@ void fl_fs_warn_of_shortage(struct fl_fs *fs, int error)
 		tell(fs, shortage);
 }
 
-void fl_fs_warn_of_copies(struct fl_fs *fs, const struct fl_inode *inode)
+void fl_fs_warn_of_unmappable(struct fl_fs *fs, const struct fl_inode *inode)
 {
 	struct fl_mount *mount = fl_inode_table_find_mount(&fs->fs_export.inodes, inode->key.mnt_id);
+	bool by_file = fs->flags & FUSE_HAS_INODE_DAX;
 	char path[FL_MOUNT_PATH_LEN];
 
 	if (!mount || !mount->refuses_maps || mount->refusal_told)
@@ -73,9 +74,9 @@ void fl_fs_warn_of_copies(struct fl_fs *fs, const struct fl_inode *inode)
 	mount->refusal_told = true;
 	fl_export_mount_path(mount->mnt_id, path);
 	/* limited, since a guest that resets its device meets its mounts anew */
-	fl_log_limited(
-		fs->log, &fs->warn_limit, FL_LOG_WARN,
-		"fs: tag=%s the host cannot map files of its mount %s: the guest reads and writes copies of them, and "
-		"where one is truncated its processes get no SIGBUS with an address",
-		fs->tag, path);
+	fl_log_limited(fs->log, &fs->warn_limit, FL_LOG_WARN,
+		       "fs: tag=%s the host cannot map files of its mount %s: %s", fs->tag, path,
+		       by_file ? "the guest reads and writes copies of them, and where one is truncated its processes "
+				 "get no SIGBUS with an address"
+			       : "the guest, which maps all files (dax=always), cannot read them");
 }

@@ -14,7 +14,10 @@
 /* error: a request's, before it is made the guest's. Only those of a table that is full say something. */
 void fl_fs_warn_of_shortage(struct fl_fs *fs, int error);
 
-/* The host refuses to map this file (fs_mappable.h): once for each mount, while the guest is the same. */
-void fl_fs_warn_of_copies(struct fl_fs *fs, const struct fl_inode *inode);
+/*
+ * The host does not map this file (fs_mappable.h). Says so if that is because of the file system: once for each mount,
+ * while the guest is the same.
+ */
+void fl_fs_warn_of_unmappable(struct fl_fs *fs, const struct fl_inode *inode);
 
 #endif

@@ -26,7 +26,7 @@ bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode)
 	/* without per-file marks (dax=always) the guest maps what can be mapped and what cannot */
 	if (!(fs->flags & FUSE_HAS_INODE_DAX) || fl_export_can_map(&fs->fs_export, inode))
 		return true;
-	fl_fs_warn_of_copies(fs, inode);
+	fl_fs_warn_of_unmappable(fs, inode);
 	return false;
 }
 

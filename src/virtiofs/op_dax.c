@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "virtiofs/fs_mappable.h"
 #include "virtiofs/fs_warn.h"
 
 #define FL_SETUPMAPPING_KNOWN (FUSE_SETUPMAPPING_FLAG_READ | FUSE_SETUPMAPPING_FLAG_WRITE)
@@ -117,6 +118,9 @@ static int map_inode(struct fl_fs *fs, struct fl_inode *inode, const struct fuse
 		return error;
 	error = fl_window_map(fs->window, in->moffset, in->len, backing, in->foffset, writable);
 	fl_backing_unref(backing);
+	fl_export_note_map_error(&fs->fs_export, inode, error);
+	if (error)
+		fl_fs_warn_of_unmappable(fs, inode);
 	if (error == -ENOTRECOVERABLE)
 		fl_log(fs->log, FL_LOG_ERROR,
 		       "fs: tag=%s the window is broken: mapping at %#llx failed and could not be repaired", fs->tag,

@@ -258,6 +258,40 @@ static void what_is_copied_is_told_of_once_a_mount(void **state)
 	rig_free(rig);
 }
 
+/* A guest that maps all files (dax=always) cannot read those; what else goes wrong with a mapping is something else. */
+static void what_cannot_be_read_is_told_of(void **state)
+{
+	struct heard heard = {.about = "cannot map"};
+	struct fl_log log;
+	struct rig *rig = rig_heard(&heard, &log, RIG_WINDOW, (struct fl_fs_opts){0});
+	char mount[96];
+	pid_t server;
+	uint64_t node;
+
+	(void)state;
+	snprintf(mount, sizeof(mount), "%s/m", rig->dir);
+	assert_int_equal(mkdir(mount, 0755), 0);
+	if (!unmappable_mount(mount, &server)) {
+		rig_free(rig);
+		SKIP_FOR("no FUSE mounts here");
+	}
+	assert_int_equal(rig_init(rig, RIG_OFFER_ALL & ~FUSE_HAS_INODE_DAX, NULL), 0);
+	host_file(rig, "f", "x", 1);
+	window_breaks = true;
+	assert_int_equal(setup_mapping(rig, rig_node(rig, FUSE_ROOT_ID, "f"), 0), -EIO);
+	window_breaks = false;
+	node = rig_node(rig, rig_node(rig, FUSE_ROOT_ID, "m"), UNMAPPABLE_NAME);
+	assert_int_equal(heard.lines, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(setup_mapping(rig, node, 0), -ENODEV);
+	assert_int_equal(heard.lines, 1);
+	assert_non_null(strstr(heard.last, mount));
+	assert_non_null(strstr(heard.last, "dax=always"));
+	fl_fs_reset(rig->fs);
+	unmappable_unmount(mount, server);
+	rig_free(rig);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_malformed_request_names_the_share),
 	cmocka_unit_test(a_broken_window_names_the_share),
@@ -266,5 +300,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(files_that_cannot_be_closed_are_told_of),
 	cmocka_unit_test(a_process_without_descriptors_is_told_of),
 	cmocka_unit_test(what_is_copied_is_told_of_once_a_mount),
+	cmocka_unit_test(what_cannot_be_read_is_told_of),
 };
 FL_TEST_MAIN(30, tests)

@@ -3,13 +3,14 @@
 
 #include <fcntl.h>
 
+#include "fs_acl.h"
 #include "virtiofs/fuse_wire.h"
 
 /*
  * The fields of a request, in their order (linux/fuse.h):
  * h handle, d node, o offset, z size, 4 and 8 numbers of so many bytes, 0 four bytes of zero, f open flags, m mode,
  * L a multiple of 2 MiB, n name of an entry, t any text, x name of an attribute, b as many bytes as the last z said,
- * i what INIT says, k a count of what follows the *.
+ * i what INIT says, k a count of what follows the *, v size of an attribute's value, w that value, a its name.
  */
 struct form {
 	uint32_t opcode;
@@ -63,6 +64,7 @@ static const struct form forms[] = {
 	{FL_FUSE_STATX, "40h44"},
 	/* what was added later, so that older inputs still say the same */
 	{FUSE_IOCTL, "h448z4b"},
+	{FUSE_SETXATTR, "v440aw"}, /* as FUSE_SETXATTR_EXT has it */
 };
 #define FORMS_FIRST 44u
 #define FORMS_LATER 244u /* the number that chooses the first of those */
@@ -115,8 +117,9 @@ struct draft {
 	uint8_t *bytes; /* of the slot's memory */
 	uint8_t how;
 	uint32_t len;
-	uint64_t size;	/* the last z */
-	uint64_t count; /* the last k */
+	uint64_t size;	   /* the last z */
+	uint64_t count;	   /* the last k */
+	struct fs_acl acl; /* the last v, or empty */
 	struct fuse_in_header header;
 };
 
@@ -240,6 +243,38 @@ static void put_attribute_name(struct draft *draft)
 	put(draft, text, strlen(text) + 1);
 }
 
+static void put_new_attribute_name(struct draft *draft)
+{
+	static const char *const attributes[] = {"system.posix_acl_access", "system.posix_acl_default", "user.a",
+						 "user.b"};
+	const char *text = attributes[fuzz_u8(&draft->guest->in) % FL_ARRAY_SIZE(attributes)];
+
+	put(draft, text, strlen(text) + 1);
+}
+
+static void put_value_size(struct draft *draft)
+{
+	struct fuzz_input *in = &draft->guest->in;
+	uint8_t which = fuzz_u8(in);
+
+	draft->acl.len = 0;
+	if (which < 192) {
+		fs_acl_make(&draft->acl, which, (uint32_t)fuzz_take(in, 3));
+		put_number(draft, draft->acl.len, 4);
+		return;
+	}
+	draft->size = pick_size(in);
+	put_number(draft, draft->size, 4);
+}
+
+static void put_value(struct draft *draft)
+{
+	if (draft->acl.len)
+		put(draft, &draft->acl, draft->acl.len);
+	else
+		draft->slot->data_len = (uint32_t)FL_MIN(draft->size, BULK_LEN);
+}
+
 static void put_init(struct draft *draft)
 {
 	struct fuzz_input *in = &draft->guest->in;
@@ -295,6 +330,15 @@ static void put_field(struct draft *draft, char field)
 		break;
 	case 'b':
 		draft->slot->data_len = (uint32_t)FL_MIN(draft->size, BULK_LEN);
+		break;
+	case 'a':
+		put_new_attribute_name(draft);
+		break;
+	case 'v':
+		put_value_size(draft);
+		break;
+	case 'w':
+		put_value(draft);
 		break;
 	case 'i':
 		put_init(draft);

@@ -61,7 +61,7 @@ static uint64_t stores_in_files(const struct bench *bench)
 static void ten_windows_of_files_under_four_threads(void **state)
 {
 	const struct bench *bench = *state;
-	static const char *const options[] = {"-c", "2", "--dax-window", "64M", NULL};
+	static const char *const options[] = {"-c", "4", "--dax-window", "64M", NULL};
 	struct transcript guest;
 	unsigned long long stores = 0;
 

@@ -2,8 +2,10 @@
 #include "mmu_backing/backing.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 /* mmap needs a descriptor that reads, also for PROT_WRITE alone; an O_PATH one cannot be mapped at all. */
 static bool can_be_mapped(int fd, bool writable)
@@ -13,6 +15,28 @@ static bool can_be_mapped(int fd, bool writable)
 	if (flags < 0 || (flags & O_PATH))
 		return false;
 	return (flags & O_ACCMODE) == O_RDWR || (!writable && (flags & O_ACCMODE) == O_RDONLY);
+}
+
+static bool is_steady(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	/*
+	 * ext4_file_mmap, xfs_file_mmap, btrfs_file_mmap and shmem_mmap allocate nothing and look at nothing that lies
+	 * outside this machine. Not so those of network file systems and FUSE, which ask a server, hugetlbfs, which
+	 * reserves pages for each part of a file, and overlayfs, which can stand on any of these.
+	 */
+	switch ((uint64_t)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int fl_backing_new(int fd, bool writable, struct fl_backing **backing)
@@ -27,8 +51,12 @@ int fl_backing_new(int fd, bool writable, struct fl_backing **backing)
 	made = malloc(sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	*made = (struct fl_backing){
-		.fd = fd, .writable = writable, .dev = st.st_dev, .ino = st.st_ino, .named = st.st_nlink > 0};
+	*made = (struct fl_backing){.fd = fd,
+				    .writable = writable,
+				    .dev = st.st_dev,
+				    .ino = st.st_ino,
+				    .named = st.st_nlink > 0,
+				    .steady = is_steady(fd)};
 	atomic_init(&made->refs, 1);
 	*backing = made;
 	return 0;
@@ -47,6 +75,16 @@ void fl_backing_unref(struct fl_backing *backing)
 		return;
 	close(backing->fd);
 	free(backing);
+}
+
+int fl_backing_get_len(const struct fl_backing *backing, uint64_t *len)
+{
+	struct statx stx;
+
+	if (statx(backing->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &stx))
+		return -errno;
+	*len = stx.stx_size;
+	return 0;
 }
 
 void fl_backing_path(const struct fl_backing *backing, char *buf, size_t buf_len)

@@ -15,15 +15,27 @@ struct fl_backing {
 	dev_t dev;
 	ino_t ino;
 	bool named; /* it had a name when this was made: no memfd, not unlinked */
+	/*
+	 * Once mapped, its file system's ->mmap says the same to every further mapping with these rights, wherever in
+	 * the file, unless the host shuts it down.
+	 */
+	bool steady;
 };
 
 /*
  * Takes over fd (a regular file, else -EINVAL; kept open by the caller on failure).
- * The caller owns the one reference.
+ * The caller owns the one reference. May wait for whoever serves the file, so not under a lock.
  */
 FL_CHECKED_RESULT int fl_backing_new(int fd, bool writable, struct fl_backing **backing);
 struct fl_backing *fl_backing_ref(struct fl_backing *backing);
 void fl_backing_unref(struct fl_backing *backing); /* NULL allowed */
+
+/*
+ * The file's length as this machine's kernel has it, which is what decides whether an access by a mapping is SIGBUS
+ * (mm/filemap.c filemap_fault: i_size_read()). On a network file system or FUSE the server may know another one: it is
+ * not asked, so that nobody waits for one that does not answer, and locks can be held.
+ */
+FL_CHECKED_RESULT int fl_backing_get_len(const struct fl_backing *backing, uint64_t *len);
 
 /* For tables of files: the upper bits are the good ones. Fibonacci hashing: inode numbers are often consecutive. */
 static inline uint64_t fl_file_hash(dev_t dev, ino_t ino)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "fl_loop.h"
@@ -294,13 +293,13 @@ static void do_round(struct fl_watch *watch)
 {
 	struct timespec rest = {.tv_nsec = REST_NS};
 	struct fl_backing *backing;
-	struct stat st;
+	uint64_t len;
 
 	for (unsigned int i = 0; i < READS_MAX && read_events(watch); i++)
 		;
 	while (!atomic_load(&watch->stopping) && (backing = take_due(watch))) {
-		if (fstat(backing->fd, &st) == 0)
-			call_windows(watch, backing, (uint64_t)st.st_size);
+		if (!fl_backing_get_len(backing, &len))
+			call_windows(watch, backing, len);
 		fl_backing_unref(backing);
 	}
 	if (end_round(watch)) {

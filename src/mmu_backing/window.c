@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 /* 32768 ranges: below half of the default vm.max_map_count of 65530, should no two of them merge */
 #define WINDOW_LEN_MAX (64 * FL_GIB)
@@ -134,9 +133,9 @@ static int unmap_locked(struct fl_window *window, struct fl_span span)
 /* What mapping needs to know of a file that does not tell its length is that it may be of any. */
 static uint64_t file_len_of(const struct fl_backing *backing)
 {
-	struct stat st;
+	uint64_t len;
 
-	return fstat(backing->fd, &st) == 0 ? (uint64_t)st.st_size : INT64_MAX;
+	return fl_backing_get_len(backing, &len) ? INT64_MAX : len;
 }
 
 struct mapping {

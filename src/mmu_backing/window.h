@@ -13,7 +13,7 @@
  * its rights, on file systems that do not change their mind), and a failure in place is repaired before the lock is
  * dropped.
  *
- * What a mapping costs besides its mmap: a trial now and then, the lock, and one fstat, since whoever reports a lost
+ * What a mapping costs besides its mmap: a trial now and then, the lock, and one statx, since whoever reports a lost
  * page says how long the file was when it was mapped, and windows that hide ends have to know.
  *
  * A mapped range shows the file page by page, but for pages that are hidden (PROT_NONE: the file ended before them) or

@@ -77,13 +77,11 @@ int fl_window_file_try(const struct fl_window *window, struct fl_window_file *fi
 	bool writable = state == FL_RANGE_MAPPED_RW;
 	int error;
 
-	if (file->steady && file->tried[writable] && !window->stats.repairs)
+	if (backing->steady && file->tried[writable] && !window->stats.repairs)
 		return 0;
 	error = fl_vma_try_file(len, fl_range_prot(state), backing, file_offset);
 	if (error)
 		return error;
-	if (!file->tried[false])
-		file->steady = fl_vma_file_is_steady(backing);
 	file->tried[false] = true;
 	file->tried[true] |= writable;
 	return 0;

@@ -42,7 +42,6 @@ struct fl_window_file {
 	uint64_t len;	      /* its ranges are in step with this length, if... */
 	bool behind;	      /* ...no step failed: look at all of them again */
 	bool watched;	      /* the watch follows it for us */
-	bool steady;	      /* once tried, it need not be again: fl_vma_file_is_steady() */
 	bool tried[2];	      /* it could be mapped: for reading; for writing as well */
 	uint64_t substitutes; /* pages */
 	struct fl_window_file *next_in_bucket;

@@ -3,11 +3,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 /*
  * A fork must not duplicate a window, nor a core dump read it. Both flags live in the mapping and go with it, so every
@@ -81,28 +79,6 @@ int fl_vma_try_file(uint64_t len, int prot, const struct fl_backing *backing, ui
 		return -errno;
 	munmap(got, len);
 	return 0;
-}
-
-bool fl_vma_file_is_steady(const struct fl_backing *backing)
-{
-	struct statfs fs;
-
-	if (fstatfs(backing->fd, &fs) < 0)
-		return false;
-	/*
-	 * ext4_file_mmap, xfs_file_mmap, btrfs_file_mmap and shmem_mmap allocate nothing and look at nothing that lies
-	 * outside this machine. Not so those of network file systems and FUSE, which ask a server, hugetlbfs, which
-	 * reserves pages for each part of a file, and overlayfs, which can stand on any of these.
-	 */
-	switch ((uint64_t)fs.f_type) {
-	case EXT4_SUPER_MAGIC:
-	case XFS_SUPER_MAGIC:
-	case BTRFS_SUPER_MAGIC:
-	case TMPFS_MAGIC:
-		return true;
-	default:
-		return false;
-	}
 }
 
 int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, const struct fl_backing *backing, uint64_t file_offset)

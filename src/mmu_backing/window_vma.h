@@ -34,11 +34,6 @@ FL_CHECKED_RESULT int fl_vma_reserve(uint64_t len, uint64_t alignment, struct fl
 FL_CHECKED_RESULT int fl_vma_make_zero(struct fl_vma_zero *zero);
 /* Could fl_vma_put_file() work? Asked at another address, so that nothing can be harmed. */
 FL_CHECKED_RESULT int fl_vma_try_file(uint64_t len, int prot, const struct fl_backing *backing, uint64_t file_offset);
-/*
- * Of a file that is mapped now: is its file system one whose ->mmap says the same to every further mapping with these
- * rights, wherever in the file, unless the host shuts it down?
- */
-bool fl_vma_file_is_steady(const struct fl_backing *backing);
 /* Replace what is at hva in one step. On failure the old may stand, or there is a hole. */
 FL_CHECKED_RESULT int fl_vma_put_file(uint8_t *hva, uint64_t len, int prot, const struct fl_backing *backing,
 				      uint64_t file_offset);

@@ -111,7 +111,9 @@ static void test_always_where_the_answer_can_change(void **state)
 	static const uint64_t types[] = {NFS_SUPER_MAGIC, FUSE_SUPER_MAGIC, HUGETLBFS_MAGIC, OVERLAYFS_SUPER_MAGIC};
 
 	for (size_t i = 0; i < FL_ARRAY_SIZE(types); i++) {
+		fl_backing_unref(f->backing);
 		file_system = types[i];
+		f->backing = test_backing(test_memfd(8 * RANGE));
 		assert_int_equal(tries_to_map(f, 0, true), 1);
 		assert_int_equal(tries_to_map(f, 1, true), 1);
 		assert_int_equal(tries_to_map(f, 0, false), 1);

@@ -23,9 +23,9 @@
 #define DATA_MAX     (128u << 10)
 #define REQUEST_ROOM (DATA_MAX + 4096u)
 
-/* A request for data that hangs. */
+/* A request that hangs. */
 struct stuck_request {
-	uint64_t unique, offset;
+	uint64_t unique, nodeid, offset;
 	uint32_t opcode, size;
 };
 
@@ -35,7 +35,7 @@ struct stuck_fuse {
 	pid_t server;
 	pthread_mutex_t lock; /* the rest */
 	pthread_cond_t changed;
-	bool holds;
+	bool holds, holds_attributes;
 	uint32_t held_count;
 	struct stuck_request held[HELD_MAX];
 };
@@ -72,6 +72,20 @@ static void reply_lookup(const struct stuck_fuse *fuse, uint64_t unique, const c
 		reply(fuse, unique, -ENOENT, NULL, 0);
 }
 
+static void reply_attributes(const struct stuck_fuse *fuse, uint64_t unique, uint64_t nodeid)
+{
+	struct fuse_attr_out attr = {.attr = attr_of(nodeid)};
+
+	reply(fuse, unique, 0, &attr, sizeof(attr));
+}
+
+static void reply_statfs(const struct stuck_fuse *fuse, uint64_t unique)
+{
+	struct fuse_statfs_out statfs = {.st = {.bsize = 4096, .namelen = 255}};
+
+	reply(fuse, unique, 0, &statfs, sizeof(statfs));
+}
+
 /* As if it had been done. */
 static void reply_done(const struct stuck_fuse *fuse, const struct stuck_request *request)
 {
@@ -90,6 +104,10 @@ static void reply_done(const struct stuck_fuse *fuse, const struct stuck_request
 	case FUSE_COPY_FILE_RANGE:
 		reply(fuse, request->unique, 0, &out, sizeof(out));
 		return;
+	case FUSE_GETATTR:
+		return reply_attributes(fuse, request->unique, request->nodeid);
+	case FUSE_STATFS:
+		return reply_statfs(fuse, request->unique);
 	default:
 		reply(fuse, request->unique, 0, NULL, 0);
 	}
@@ -97,7 +115,7 @@ static void reply_done(const struct stuck_fuse *fuse, const struct stuck_request
 
 static struct stuck_request describe(const struct fuse_in_header *header, const void *args)
 {
-	struct stuck_request request = {.unique = header->unique, .opcode = header->opcode};
+	struct stuck_request request = {.unique = header->unique, .nodeid = header->nodeid, .opcode = header->opcode};
 	struct fuse_copy_file_range_in copy;
 	struct fuse_read_in data; /* fuse_write_in begins in the same way */
 
@@ -114,8 +132,10 @@ static struct stuck_request describe(const struct fuse_in_header *header, const 
 
 static void answer_later(struct stuck_fuse *fuse, const struct stuck_request *request)
 {
+	bool asks = request->opcode == FUSE_GETATTR || request->opcode == FUSE_STATFS;
+
 	pthread_mutex_lock(&fuse->lock);
-	if (!fuse->holds || fuse->held_count == HELD_MAX) {
+	if (!(asks ? fuse->holds_attributes : fuse->holds) || fuse->held_count == HELD_MAX) {
 		reply_done(fuse, request);
 	} else {
 		fuse->held[fuse->held_count++] = *request;
@@ -127,9 +147,7 @@ static void answer_later(struct stuck_fuse *fuse, const struct stuck_request *re
 static void answer(struct stuck_fuse *fuse, const struct fuse_in_header *header, const void *args)
 {
 	struct fuse_init_out init = {.major = 7, .minor = 31, .max_write = DATA_MAX};
-	struct fuse_attr_out attr = {.attr = attr_of(header->nodeid)};
 	struct fuse_open_out opened = {0};
-	struct fuse_statfs_out statfs = {.st = {.bsize = 4096, .namelen = 255}};
 	struct stuck_request request;
 
 	switch (header->opcode) {
@@ -138,18 +156,17 @@ static void answer(struct stuck_fuse *fuse, const struct fuse_in_header *header,
 		return reply(fuse, header->unique, 0, &init, sizeof(init));
 	case FUSE_LOOKUP:
 		return reply_lookup(fuse, header->unique, args);
-	case FUSE_GETATTR:
 	case FUSE_SETATTR:
-		return reply(fuse, header->unique, 0, &attr, sizeof(attr));
+		return reply_attributes(fuse, header->unique, header->nodeid);
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
 		return reply(fuse, header->unique, 0, &opened, sizeof(opened));
-	case FUSE_STATFS:
-		return reply(fuse, header->unique, 0, &statfs, sizeof(statfs));
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
 	case FUSE_FLUSH:
 		return reply(fuse, header->unique, 0, NULL, 0);
+	case FUSE_GETATTR:
+	case FUSE_STATFS:
 	case FUSE_READ:
 	case FUSE_WRITE:
 	case FUSE_FSYNC:
@@ -272,6 +289,14 @@ void stuck_fuse_hold(struct stuck_fuse *fuse)
 	pthread_mutex_unlock(&fuse->lock);
 }
 
+void stuck_fuse_hold_attributes(struct stuck_fuse *fuse)
+{
+	pthread_mutex_lock(&fuse->lock);
+	fuse->holds = true;
+	fuse->holds_attributes = true;
+	pthread_mutex_unlock(&fuse->lock);
+}
+
 void stuck_fuse_wait_held(struct stuck_fuse *fuse, uint32_t count)
 {
 	pthread_mutex_lock(&fuse->lock);
@@ -284,6 +309,7 @@ void stuck_fuse_let_go(struct stuck_fuse *fuse)
 {
 	pthread_mutex_lock(&fuse->lock);
 	fuse->holds = false;
+	fuse->holds_attributes = false;
 	pthread_cond_broadcast(&fuse->changed);
 	pthread_mutex_unlock(&fuse->lock);
 }

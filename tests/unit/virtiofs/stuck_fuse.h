@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A file system of our own (FUSE, by /dev/fuse) that can be told not to answer: what is done with the data of its one
- * file hangs until it is let go. Names and attributes are always answered. It knows no RWF_NOWAIT.
+ * file hangs until it is let go. Names and attributes are always answered, unless asking for these shall hang too. It
+ * knows no RWF_NOWAIT.
  */
 #ifndef STUCK_FUSE_H
 #define STUCK_FUSE_H
@@ -28,6 +29,8 @@ struct stuck_fuse *stuck_fuse_mount(const char *dir);
 void stuck_fuse_unmount(struct stuck_fuse *fuse, const char *dir);
 /* From now on nothing is answered. */
 void stuck_fuse_hold(struct stuck_fuse *fuse);
+/* Nor is who asks for attributes or for the file system's; what sets attributes is. */
+void stuck_fuse_hold_attributes(struct stuck_fuse *fuse);
 /* Returns when so many requests (or more) hang. */
 void stuck_fuse_wait_held(struct stuck_fuse *fuse, uint32_t count);
 /* Answers all, and all that come. */

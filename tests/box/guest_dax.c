@@ -192,6 +192,8 @@ static const struct {
 	{"memory_failure", run_memory_failure},
 	{"not_permitted", run_not_permitted},
 	{"join", run_join},
+	{"fresh", run_fresh},
+	{"page_cache", run_page_cache},
 	{"mount", show_mount},
 };
 

@@ -17,6 +17,12 @@
  *	heal FILE 0		they can be read again
  *	grow_at FILE N		FILE has its first length again, from the Nth time on that this length is asked for
  *	poison FILE OFFSET	the memory of the page there has failed
+ * And of one that box_caching.c is, 0 when done:
+ *	rewrite FILE PAGES	these pages' words are those of the pattern, each XORed with FRESH_SALT
+ *	grow FILE PAGES		FILE has so many pages; those from FILE_PAGES on have such words
+ *	appear FILE 0		FRESH_NAME is a file of one byte
+ *	replace FILE 0		another one, of two bytes, was renamed to FRESH_NAME
+ *	go FILE 0		it is gone
  */
 #ifndef GUEST_DAX_H
 #define GUEST_DAX_H
@@ -40,6 +46,13 @@
 #define COUNTER_OFFSET	      64
 #define REPAIRED_FAILURES_MAX 128u
 #define REPAIRED_LOOKS_MAX    16u
+
+#define FRESH_SALT  UINT64_C(0x0123456789abcdef)
+#define FRESH_PAGES (2 * FILE_PAGES)
+#define FRESH_NAME  "name"
+
+/* The host's file in run_page_cache(), "large": all pattern. */
+#define CACHED_FILE_LEN ((size_t)64 << 20)
 
 struct test_file {
 	const char *name;
@@ -89,6 +102,8 @@ void run_repaired(void);
 void run_memory_failure(void);
 void run_not_permitted(void);
 void run_join(void);
+void run_fresh(void);
+void run_page_cache(void);
 
 /* Where run_window() expects a file with the pattern: guest-physical address and length. */
 #define WINDOW_GPA 0x200000000

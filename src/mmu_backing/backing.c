@@ -17,18 +17,14 @@ static bool can_be_mapped(int fd, bool writable)
 	return (flags & O_ACCMODE) == O_RDWR || (!writable && (flags & O_ACCMODE) == O_RDONLY);
 }
 
-static bool is_steady(int fd)
+static bool is_steady(uint64_t fs_type)
 {
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return false;
 	/*
 	 * ext4_file_mmap, xfs_file_mmap, btrfs_file_mmap and shmem_mmap allocate nothing and look at nothing that lies
 	 * outside this machine. Not so those of network file systems and FUSE, which ask a server, hugetlbfs, which
 	 * reserves pages for each part of a file, and overlayfs, which can stand on any of these.
 	 */
-	switch ((uint64_t)fs.f_type) {
+	switch (fs_type) {
 	case EXT4_SUPER_MAGIC:
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
@@ -39,15 +35,35 @@ static bool is_steady(int fd)
 	}
 }
 
+static bool is_remote(uint64_t fs_type)
+{
+	switch (fs_type) {
+	case FUSE_SUPER_MAGIC:
+	case NFS_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case AFS_FS_MAGIC:
+	case OCFS2_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int fl_backing_new(int fd, bool writable, struct fl_backing **backing)
 {
 	struct fl_backing *made;
+	struct statfs fs;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || !can_be_mapped(fd, writable))
 		return -EINVAL;
+	if (fstatfs(fd, &fs) < 0)
+		fs.f_type = FUSE_SUPER_MAGIC; /* only a server can say no */
 	made = malloc(sizeof(*made));
 	if (!made)
 		return -ENOMEM;
@@ -56,7 +72,8 @@ int fl_backing_new(int fd, bool writable, struct fl_backing **backing)
 				    .dev = st.st_dev,
 				    .ino = st.st_ino,
 				    .named = st.st_nlink > 0,
-				    .steady = is_steady(fd)};
+				    .steady = is_steady((uint64_t)fs.f_type),
+				    .remote = is_remote((uint64_t)fs.f_type)};
 	atomic_init(&made->refs, 1);
 	*backing = made;
 	return 0;

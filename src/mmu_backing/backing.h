@@ -20,6 +20,7 @@ struct fl_backing {
 	 * the file, unless the host shuts it down.
 	 */
 	bool steady;
+	bool remote; /* its file system asks a server, which may not answer */
 };
 
 /*

@@ -1,167 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mmu_backing/watch.h"
+#include "mmu_backing/watch_priv.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <time.h>
-
-#include "fl_loop.h"
-#include "mmu_backing/watch_table.h"
 
 /* Between two rounds: bounds what a storm of events can cost, and is the delay that it can cause. */
 #define REST_NS 1000000
 /* The same while files that inotify does not take have to be looked at without an event. */
 #define POLL_NS 5000000
 
-#define READ_LEN  16384
 #define READS_MAX 32 /* a round: as much as the kernel queues by default, and more (fs.inotify.max_queued_events) */
-
-struct fl_watch {
-	const struct fl_log *log;
-	struct fl_log_limit add_limit;
-	atomic_uint holders;
-	struct fl_loop *loop;
-	int inotify_fd;
-	atomic_bool stopping;
-	/* the loop thread's */
-	bool poll_posted;
-	_Alignas(struct inotify_event) char events[READ_LEN];
-
-	pthread_mutex_t lock; /* guards the rest */
-	pthread_cond_t called;
-	bool freed;		    /* its owner has let go of it */
-	struct fl_window *calling;  /* the window that the loop thread is calling */
-	struct fl_watched *due;	    /* to be looked at in this round */
-	struct fl_watched *unarmed; /* and in the next one, since no event will tell of them */
-	uint64_t round;
-	struct fl_watch_stats stats;
-	struct fl_watch_table table;
-};
-
-/* ---- files ------------------------------------------------------------------------------ */
-
-/*
- * For one event: then the kernel forgets the file until it is armed again, before its length is read. So however
- * fast somebody writes, there is one event to be read a file and round.
- */
-static int arm(const struct fl_watch *watch, const struct fl_backing *backing)
-{
-	char path[32];
-	int wd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", backing->fd);
-	wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY | IN_ONESHOT);
-	return wd < 0 ? -errno : wd;
-}
-
-static void say_cannot_follow(struct fl_watch *watch, int error)
-{
-	fl_log_limited(watch->log, &watch->add_limit, FL_LOG_WARN,
-		       "watch: the length of a file cannot be followed: %s%s", strerror(-error),
-		       error == -ENOSPC ? "; raise the sysctl fs.inotify.max_user_watches" : "");
-}
-
-static struct fl_follower *follower_of(const struct fl_watched *file, const struct fl_window *window)
-{
-	struct fl_follower *follower = file->followers;
-
-	while (follower && follower->window != window)
-		follower = follower->next;
-	return follower;
-}
-
-static void unlink_due(struct fl_watched **at, const struct fl_watched *file)
-{
-	while (*at && *at != file)
-		at = &(*at)->next_due;
-	if (*at)
-		*at = file->next_due;
-}
-
-/* No window follows it any more. */
-static void drop(struct fl_watch *watch, struct fl_watched *file)
-{
-	int wd = file->wd;
-
-	if (file->due) {
-		unlink_due(&watch->due, file);
-		unlink_due(&watch->unarmed, file);
-	}
-	fl_watch_table_remove(&watch->table, file);
-	if (wd >= 0 && !fl_watch_table_find_wd(&watch->table, wd))
-		inotify_rm_watch(watch->inotify_fd, wd);
-}
-
-static int follow_new(struct fl_watch *watch, struct fl_backing *backing, struct fl_watched **file)
-{
-	int wd = arm(watch, backing);
-
-	if (wd < 0)
-		return wd;
-	*file = fl_watch_table_add(&watch->table, backing, wd);
-	if (*file)
-		return 0;
-	if (!fl_watch_table_find_wd(&watch->table, wd))
-		inotify_rm_watch(watch->inotify_fd, wd);
-	return -ENOMEM;
-}
-
-static int add_locked(struct fl_watch *watch, struct fl_window *window, struct fl_backing *backing)
-{
-	struct fl_watched *file = fl_watch_table_find(&watch->table, backing->dev, backing->ino);
-	struct fl_follower *follower = file ? follower_of(file, window) : NULL;
-	int error;
-
-	if (follower) {
-		follower->count++;
-		return 0;
-	}
-	follower = malloc(sizeof(*follower));
-	if (!follower)
-		return -ENOMEM;
-	error = file ? 0 : follow_new(watch, backing, &file);
-	if (error) {
-		free(follower);
-		return error;
-	}
-	*follower = (struct fl_follower){.window = window, .count = 1, .next = file->followers};
-	file->followers = follower;
-	return 0;
-}
-
-int fl_watch_add(struct fl_watch *watch, struct fl_window *window, struct fl_backing *backing)
-{
-	int error;
-
-	FL_LOCKED(&watch->lock);
-	error = watch->freed ? -ESHUTDOWN : add_locked(watch, window, backing);
-	if (error)
-		say_cannot_follow(watch, error);
-	return error;
-}
-
-void fl_watch_remove(struct fl_watch *watch, struct fl_window *window, dev_t dev, ino_t ino)
-{
-	struct fl_follower **at, *follower;
-	struct fl_watched *file;
-
-	FL_LOCKED(&watch->lock);
-	file = fl_watch_table_find(&watch->table, dev, ino);
-	follower = file ? follower_of(file, window) : NULL;
-	if (!follower || --follower->count)
-		return;
-	at = &file->followers;
-	while (*at != follower)
-		at = &(*at)->next;
-	*at = follower->next;
-	free(follower);
-	if (!file->followers)
-		drop(watch, file);
-}
 
 /* ---- events ----------------------------------------------------------------------------- */
 
@@ -181,18 +31,20 @@ static void make_all_due(struct fl_watch *watch)
 			make_due(watch, file);
 }
 
-/* The kernel has let go of the inode, having said why (IN_ONESHOT) or not (IN_IGNORED alone). */
+/* The kernel has let go of the inode, having said why (IN_ONESHOT) or not (IN_IGNORED alone), unless it stays. */
 static void mark(struct fl_watch *watch, const struct inotify_event *event)
 {
-	struct fl_watched *file;
+	struct fl_watched *file, *next;
 
 	if (event->mask & IN_Q_OVERFLOW)
 		make_all_due(watch);
 	if (event->wd < 0)
 		return;
 	/* none: the event is of before a removal, or it is the IN_IGNORED that follows each IN_MODIFY */
-	while ((file = fl_watch_table_find_wd(&watch->table, event->wd))) {
-		fl_watch_table_set_wd(&watch->table, file, -1);
+	for (file = fl_watch_table_find_wd(&watch->table, event->wd); file; file = next) {
+		next = fl_watch_table_next_wd(file);
+		if (!file->stays || event->mask & IN_IGNORED)
+			fl_watch_table_set_wd(&watch->table, file, -1);
 		make_due(watch, file);
 	}
 }
@@ -244,11 +96,28 @@ static void call_windows(struct fl_watch *watch, const struct fl_backing *backin
 	pthread_mutex_unlock(&watch->lock);
 }
 
+/* Before it is looked at; if no event will tell of it, it is to be looked at in the next round too. */
+static void arm_again(struct fl_watch *watch, struct fl_watched *file)
+{
+	int wd = file->wd;
+
+	if (!file->stays) {
+		wd = fl_watch_arm(watch, file->backing);
+		fl_watch_table_set_wd(&watch->table, file, wd < 0 ? -1 : wd);
+		if (wd < 0)
+			fl_watch_say_cannot_follow(watch, wd);
+	}
+	if (wd >= 0)
+		return;
+	file->due = true;
+	file->next_due = watch->unarmed;
+	watch->unarmed = file;
+}
+
 /* The next file to be looked at, with a reference of the caller's, or NULL. */
 static struct fl_backing *take_due(struct fl_watch *watch)
 {
 	struct fl_watched *file;
-	int wd;
 
 	FL_LOCKED(&watch->lock);
 	file = watch->due;
@@ -256,14 +125,7 @@ static struct fl_backing *take_due(struct fl_watch *watch)
 		return NULL;
 	watch->due = file->next_due;
 	file->due = false;
-	wd = arm(watch, file->backing);
-	fl_watch_table_set_wd(&watch->table, file, wd < 0 ? -1 : wd);
-	if (wd < 0) {
-		say_cannot_follow(watch, wd);
-		file->due = true;
-		file->next_due = watch->unarmed;
-		watch->unarmed = file;
-	}
+	arm_again(watch, file);
 	watch->round++; /* of this file's windows: another number for every look */
 	watch->stats.looks++;
 	return fl_backing_ref(file->backing);

@@ -14,7 +14,7 @@
  * those. Needs /proc.
  *
  * Locks: the window's may be held when add and remove are called; the watch's own is taken inside it, and never held
- * while a window is called.
+ * while a window is called, nor while a server may be waited for.
  */
 #ifndef FL_WATCH_H
 #define FL_WATCH_H
@@ -44,7 +44,8 @@ void fl_watch_detach(struct fl_watch *watch, struct fl_window *window);
 
 /*
  * window maps backing's file from now on (may be called several times, counted), or has stopped mapping one. Add
- * first, then look at the file's length: what happens in between is an event. -ENOSPC: no inotify watch is left (the
+ * first, then look at the file's length: what happens in between is an event. Waits, on network file systems and FUSE,
+ * for their server if the file is not followed already. -ENOSPC: no inotify watch is left (the
  * log says what to do); -ESHUTDOWN: the watch has been freed.
  */
 FL_CHECKED_RESULT int fl_watch_add(struct fl_watch *watch, struct fl_window *window, struct fl_backing *backing);

@@ -20,13 +20,21 @@ struct fl_watched *fl_watch_table_find(const struct fl_watch_table *table, dev_t
 	return file;
 }
 
-struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd)
+static struct fl_watched *first_with(struct fl_watched *file, int wd)
 {
-	struct fl_watched *file = table->by_wd[bucket_of_wd(wd)];
-
 	while (file && file->wd != wd)
 		file = file->next_by_wd;
 	return file;
+}
+
+struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd)
+{
+	return first_with(table->by_wd[bucket_of_wd(wd)], wd);
+}
+
+struct fl_watched *fl_watch_table_next_wd(const struct fl_watched *file)
+{
+	return first_with(file->next_by_wd, file->wd);
 }
 
 static void link_wd(struct fl_watch_table *table, struct fl_watched *file)
@@ -53,15 +61,17 @@ struct fl_watched *fl_watch_table_add(struct fl_watch_table *table, struct fl_ba
 
 	if (!file)
 		return NULL;
-	*file = (struct fl_watched){.backing = fl_backing_ref(backing), .wd = wd, .next_by_id = *bucket};
+	*file = (struct fl_watched){
+		.backing = fl_backing_ref(backing), .wd = wd, .stays = backing->remote, .next_by_id = *bucket};
 	*bucket = file;
 	link_wd(table, file);
 	table->count++;
 	return file;
 }
 
-void fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file)
+struct fl_backing *fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file)
 {
+	struct fl_backing *backing = file->backing;
 	struct fl_watched **at = &table->by_id[bucket_of_id(file->backing->dev, file->backing->ino)];
 
 	while (*at != file)
@@ -69,8 +79,8 @@ void fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file
 	*at = file->next_by_id;
 	unlink_wd(table, file);
 	table->count--;
-	fl_backing_unref(file->backing);
 	free(file);
+	return backing;
 }
 
 void fl_watch_table_set_wd(struct fl_watch_table *table, struct fl_watched *file, int wd)

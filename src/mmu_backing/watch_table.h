@@ -18,6 +18,7 @@ struct fl_follower {
 struct fl_watched {
 	struct fl_backing *backing; /* our reference; its descriptor is what the length is read from */
 	int wd;			    /* -1: its event has come, no other will until it is armed again */
+	bool stays;		    /* armed once for all events, since arming may have to wait for a server */
 	bool due;		    /* in a list of those to be looked at */
 	struct fl_follower *followers;
 	struct fl_watched *next_by_id, *next_by_wd, *next_due;
@@ -32,9 +33,11 @@ struct fl_watch_table {
 struct fl_watched *fl_watch_table_find(const struct fl_watch_table *table, dev_t dev, ino_t ino);
 /* One with that wd; two files have the same only if dev and ino deceive us. */
 struct fl_watched *fl_watch_table_find_wd(const struct fl_watch_table *table, int wd);
+struct fl_watched *fl_watch_table_next_wd(const struct fl_watched *file); /* another one with the same */
 /* Takes a reference of its own of backing. NULL: no memory. */
 struct fl_watched *fl_watch_table_add(struct fl_watch_table *table, struct fl_backing *backing, int wd);
-void fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file); /* frees it */
+/* Frees it; its reference of the backing is the caller's. */
+FL_CHECKED_RESULT struct fl_backing *fl_watch_table_remove(struct fl_watch_table *table, struct fl_watched *file);
 void fl_watch_table_set_wd(struct fl_watch_table *table, struct fl_watched *file, int wd);
 
 #endif

@@ -208,6 +208,22 @@ static int map_file(struct fl_window *window, struct mapping *mapping)
 	return error;
 }
 
+/*
+ * Where following a file may wait for a server, that is done before the lock is taken, and once more with it, when it
+ * waits for nobody any more. *followed: to be undone, which the second time then keeps.
+ */
+static int follow_before(struct fl_window *window, struct fl_backing *backing, bool *followed)
+{
+	int error;
+
+	*followed = false;
+	if (!backing->remote || !window->watch || !window->hide_ends)
+		return 0;
+	error = fl_watch_add(window->watch, window, backing);
+	*followed = !error;
+	return error;
+}
+
 static int map_and_note(struct fl_window *window, struct mapping *mapping, struct fl_window_note *note)
 {
 	int error;
@@ -239,12 +255,18 @@ int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struc
 				  .file_offset = file_offset};
 	struct fl_window_note note;
 	int error = check_span(window, offset, len, &mapping.span);
+	bool followed;
 
 	if (error || !fl_is_aligned(file_offset, FL_RANGE_LEN) || !fl_range_fits(file_offset, len, INT64_MAX))
 		return -EINVAL;
 	if (writable && !backing->writable)
 		return -EACCES;
+	error = follow_before(window, backing, &followed);
+	if (error)
+		return error;
 	error = map_and_note(window, &mapping, &note);
+	if (followed)
+		fl_watch_remove(window->watch, window, backing->dev, backing->ino);
 	fl_window_pass_on(window, &note);
 	if (!error && window->prefault)
 		prefault(window, &mapping);

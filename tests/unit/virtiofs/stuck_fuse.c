@@ -245,7 +245,7 @@ static bool mount_fuse(const char *dir, int fd)
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return false;
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fd);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fd);
 	return fd >= 0 && mount("stuck", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
 }
 

@@ -85,6 +85,14 @@ static uint64_t looks(const struct both *both)
 	return stats.looks;
 }
 
+static uint64_t files_of(struct fl_watch *watch)
+{
+	struct fl_watch_stats stats;
+
+	fl_watch_get_stats(watch, &stats);
+	return stats.files;
+}
+
 /* Its server says that it can be set, and that it is as long as before: an event, and nobody who tells a length. */
 static void a_file_whose_server_hangs_holds_up_no_other(void **state)
 {
@@ -102,22 +110,74 @@ static void a_file_whose_server_hangs_holds_up_no_other(void **state)
 }
 
 /* What is known of the file is enough, so its window's lock is not held while anybody waits. */
-static void mapping_more_of_a_known_file_asks_no_server(void **state)
+static void mapping_more_of_a_followed_file_asks_no_server(void **state)
 {
 	(void)state;
 
 	BOTH_OR_SKIP(both);
 	stuck_fuse_hold_attributes(both.fuse);
 	assert_int_equal(fl_window_map(both.stuck.window, RANGE, RANGE, both.stuck.backing, RANGE, true), 0);
-	assert_int_equal(fl_window_unmap(both.stuck.window, 0, 2 * RANGE), 0);
+	assert_int_equal(fl_window_unmap(both.stuck.window, 0, RANGE), 0);
 	assert_int_equal(fl_window_map(both.stuck.window, 0, RANGE, both.stuck.backing, 0, false), 0);
 	assert_is_followed(&both.local);
 	both_fini(&both);
 }
 
+static void *map_again(void *arg)
+{
+	struct side *side = arg;
+
+	assert_int_equal(fl_window_map(side->window, 0, RANGE, side->backing, 0, true), 0);
+	return NULL;
+}
+
+/* inotify wants permission, for which the server is asked: the share that waits for it does so without any lock. */
+static void following_a_file_waits_for_its_server_alone(void **state)
+{
+	pthread_t thread;
+	(void)state;
+
+	BOTH_OR_SKIP(both);
+	assert_int_equal(fl_window_unmap(both.stuck.window, 0, RANGE), 0);
+	stuck_fuse_hold_attributes(both.fuse);
+	assert_int_equal(pthread_create(&thread, NULL, map_again, &both.stuck), 0);
+	stuck_fuse_wait_held(both.fuse, 1);
+	assert_is_followed(&both.local);
+	assert_int_equal(fl_window_map(both.local.window, RANGE, RANGE, both.local.backing, 0, false), 0);
+	assert_false(test_is_hidden(both.stuck.window, 0));
+	stuck_fuse_let_go(both.fuse);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(files_of(both.watch), 2);
+	both_fini(&both);
+}
+
+/* Its events stay armed: each is followed, and none is when nothing of it is mapped any more. */
+static void a_file_of_a_server_is_followed_again_and_again(void **state)
+{
+	uint64_t before;
+	(void)state;
+
+	BOTH_OR_SKIP(both);
+	for (unsigned int i = 0; i < 10; i++) {
+		before = looks(&both);
+		assert_int_equal(ftruncate(both.stuck.backing->fd, STUCK_FILE_LEN), 0);
+		while (looks(&both) == before)
+			usleep(200);
+	}
+	assert_int_equal(fl_window_unmap(both.stuck.window, 0, RANGE), 0);
+	assert_int_equal(files_of(both.watch), 1);
+	before = looks(&both);
+	assert_int_equal(ftruncate(both.stuck.backing->fd, STUCK_FILE_LEN), 0);
+	usleep(20000);
+	assert_int_equal(looks(&both), before);
+	both_fini(&both);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_file_whose_server_hangs_holds_up_no_other),
-	cmocka_unit_test(mapping_more_of_a_known_file_asks_no_server),
+	cmocka_unit_test(mapping_more_of_a_followed_file_asks_no_server),
+	cmocka_unit_test(following_a_file_waits_for_its_server_alone),
+	cmocka_unit_test(a_file_of_a_server_is_followed_again_and_again),
 };
 
 FL_TEST_MAIN(40, tests)

@@ -85,13 +85,32 @@ struct fl_backing *fl_backing_ref(struct fl_backing *backing)
 	return backing;
 }
 
-void fl_backing_unref(struct fl_backing *backing)
+void fl_backing_unref_later(struct fl_backing *backing, struct fl_backing **unused)
 {
 	/* acq_rel: whoever frees it sees all that other holders did before they let go */
 	if (!backing || atomic_fetch_sub_explicit(&backing->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	close(backing->fd);
-	free(backing);
+	backing->next_unused = *unused;
+	*unused = backing;
+}
+
+void fl_backing_close_all(struct fl_backing *unused)
+{
+	while (unused) {
+		struct fl_backing *backing = unused;
+
+		unused = backing->next_unused;
+		close(backing->fd);
+		free(backing);
+	}
+}
+
+void fl_backing_unref(struct fl_backing *backing)
+{
+	struct fl_backing *unused = NULL;
+
+	fl_backing_unref_later(backing, &unused);
+	fl_backing_close_all(unused);
 }
 
 int fl_backing_get_len(const struct fl_backing *backing, uint64_t *len)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backing: one host file behind mappings. Reference-counted (atomic); immutable but for the count. */
+/* backing: one host file behind mappings. Reference-counted (atomic); immutable but for the count while there is one.
+ */
 #ifndef FL_BACKING_H
 #define FL_BACKING_H
 
@@ -21,6 +22,7 @@ struct fl_backing {
 	 */
 	bool steady;
 	bool remote; /* its file system asks a server, which may not answer */
+	struct fl_backing *next_unused;
 };
 
 /*
@@ -29,7 +31,10 @@ struct fl_backing {
  */
 FL_CHECKED_RESULT int fl_backing_new(int fd, bool writable, struct fl_backing **backing);
 struct fl_backing *fl_backing_ref(struct fl_backing *backing);
-void fl_backing_unref(struct fl_backing *backing); /* NULL allowed */
+void fl_backing_unref(struct fl_backing *backing); /* NULL allowed; may wait, if it closes a remote file */
+/* The same where nobody must wait: what is to be closed is put on a list. */
+void fl_backing_unref_later(struct fl_backing *backing, struct fl_backing **unused);
+void fl_backing_close_all(struct fl_backing *unused);
 
 /*
  * The file's length as this machine's kernel has it, which is what decides whether an access by a mapping is SIGBUS

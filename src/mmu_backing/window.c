@@ -71,11 +71,27 @@ static void release_ranges(struct fl_window *window)
 		fl_range_set(window, &window->ranges[i], (struct fl_range){.state = FL_RANGE_BROKEN});
 }
 
+static struct fl_backing *take_unused(struct fl_window *window)
+{
+	struct fl_backing *unused;
+
+	FL_LOCKED(&window->lock);
+	unused = window->unused;
+	window->unused = NULL;
+	return unused;
+}
+
+static void close_unused(struct fl_window *window)
+{
+	fl_backing_close_all(take_unused(window));
+}
+
 void fl_window_free(struct fl_window *window)
 {
 	if (!window)
 		return;
 	release_ranges(window);
+	close_unused(window);
 	if (window->watch)
 		fl_watch_detach(window->watch, window);
 	pthread_mutex_destroy(&window->lock);
@@ -208,22 +224,6 @@ static int map_file(struct fl_window *window, struct mapping *mapping)
 	return error;
 }
 
-/*
- * Where following a file may wait for a server, that is done before the lock is taken, and once more with it, when it
- * waits for nobody any more. *followed: to be undone, which the second time then keeps.
- */
-static int follow_before(struct fl_window *window, struct fl_backing *backing, bool *followed)
-{
-	int error;
-
-	*followed = false;
-	if (!backing->remote || !window->watch || !window->hide_ends)
-		return 0;
-	error = fl_watch_add(window->watch, window, backing);
-	*followed = !error;
-	return error;
-}
-
 static int map_and_note(struct fl_window *window, struct mapping *mapping, struct fl_window_note *note)
 {
 	int error;
@@ -261,7 +261,7 @@ int fl_window_map(struct fl_window *window, uint64_t offset, uint64_t len, struc
 		return -EINVAL;
 	if (writable && !backing->writable)
 		return -EACCES;
-	error = follow_before(window, backing, &followed);
+	error = fl_window_file_watch_before(window, backing, &followed);
 	if (error)
 		return error;
 	error = map_and_note(window, &mapping, &note);
@@ -297,7 +297,7 @@ int fl_window_unmap(struct fl_window *window, uint64_t offset, uint64_t len)
 	return error;
 }
 
-void fl_window_unmap_all(struct fl_window *window)
+static void unmap_everything(struct fl_window *window)
 {
 	struct fl_span all = {0, window->len / FL_PAGE_LEN};
 
@@ -308,6 +308,12 @@ void fl_window_unmap_all(struct fl_window *window)
 	for (size_t i = 0; i < window->stats.ranges_total; i++)
 		if (fl_range_is_mapped(&window->ranges[i]))
 			(void)!unmap_locked(window, (struct fl_span){i * FL_RANGE_PAGES, FL_RANGE_PAGES});
+}
+
+void fl_window_unmap_all(struct fl_window *window)
+{
+	unmap_everything(window);
+	close_unused(window);
 }
 
 /* ---- files that change ------------------------------------------------------------------ */

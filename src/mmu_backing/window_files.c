@@ -87,6 +87,18 @@ int fl_window_file_try(const struct fl_window *window, struct fl_window_file *fi
 	return 0;
 }
 
+int fl_window_file_watch_before(struct fl_window *window, struct fl_backing *backing, bool *watched)
+{
+	int error;
+
+	*watched = false;
+	if (!backing->remote || !window->watch || !window->hide_ends)
+		return 0;
+	error = fl_watch_add(window->watch, window, backing);
+	*watched = error == 0;
+	return error;
+}
+
 int fl_window_file_watch(struct fl_window *window, struct fl_window_file *file, struct fl_backing *backing)
 {
 	int error;

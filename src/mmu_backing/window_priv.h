@@ -68,6 +68,7 @@ struct fl_window {
 	struct fl_window_stats stats;
 	bool nearly_full;				      /* and not since at most 7/8 */
 	uint64_t may_tell_from_ns[FL_WINDOW_NO_MAPPINGS + 1]; /* CLOCK_MONOTONIC; by enum fl_window_trouble */
+	struct fl_backing *unused; /* to be closed without the lock, since a server may have to be waited for */
 	struct fl_window_file *files[FL_WINDOW_FILE_BUCKETS];
 	struct fl_range ranges[];
 };
@@ -121,8 +122,9 @@ FL_CHECKED_RESULT int fl_range_follow(struct fl_window *window, struct fl_range 
 
 /* ---- window_trouble.c ---- */
 
-/* What is to be told when the lock has been dropped. */
+/* What is to be told, and to be closed, when the lock has been dropped. */
 struct fl_window_note {
+	struct fl_backing *unused;
 	enum fl_window_trouble trouble;
 	struct fl_window_stats stats; /* if there is any */
 };
@@ -152,6 +154,11 @@ void fl_window_file_settle(struct fl_window *window, struct fl_window_file *file
 FL_CHECKED_RESULT int fl_window_file_try(const struct fl_window *window, struct fl_window_file *file,
 					 const struct fl_backing *backing, uint64_t len, uint64_t file_offset,
 					 enum fl_range_state state);
+/*
+ * Without the window's lock, before a mapping: where following a file may wait for a server it is followed beforehand,
+ * so that nobody waits when it is done again with the lock. *watched: it is, which the caller has to undo afterwards.
+ */
+FL_CHECKED_RESULT int fl_window_file_watch_before(struct fl_window *window, struct fl_backing *backing, bool *watched);
 FL_CHECKED_RESULT int fl_window_file_watch(struct fl_window *window, struct fl_window_file *file,
 					   struct fl_backing *backing);
 /*

@@ -22,7 +22,7 @@ void fl_range_set(struct fl_window *window, struct fl_range *range, struct fl_ra
 	}
 	if (old_file)
 		fl_window_file_settle(window, old_file);
-	fl_backing_unref(old_backing);
+	fl_backing_unref_later(old_backing, &window->unused);
 }
 
 void fl_window_set_reserved(struct fl_window *window, struct fl_span span)

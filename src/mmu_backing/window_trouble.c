@@ -51,8 +51,9 @@ static enum fl_window_trouble count_trouble(struct fl_window *window, int error)
 struct fl_window_note fl_window_note(struct fl_window *window, int error)
 {
 	enum fl_window_trouble trouble = count_trouble(window, error);
-	struct fl_window_note note;
+	struct fl_window_note note = {.unused = window->unused};
 
+	window->unused = NULL;
 	note.trouble = may_tell(window, trouble) ? trouble : FL_WINDOW_NO_TROUBLE;
 	if (note.trouble)
 		note.stats = window->stats;
@@ -63,6 +64,7 @@ void fl_window_pass_on(struct fl_window *window, const struct fl_window_note *no
 {
 	if (note->trouble && window->on_trouble)
 		window->on_trouble(window->on_trouble_arg, note->trouble, &note->stats);
+	fl_backing_close_all(note->unused);
 }
 
 void fl_window_set_on_trouble(struct fl_window *window, fl_window_trouble_fn fn, void *arg)

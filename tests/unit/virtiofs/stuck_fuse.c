@@ -132,10 +132,11 @@ static struct stuck_request describe(const struct fuse_in_header *header, const 
 
 static void answer_later(struct stuck_fuse *fuse, const struct stuck_request *request)
 {
-	bool asks = request->opcode == FUSE_GETATTR || request->opcode == FUSE_STATFS;
+	bool is_data =
+		request->opcode != FUSE_GETATTR && request->opcode != FUSE_STATFS && request->opcode != FUSE_FLUSH;
 
 	pthread_mutex_lock(&fuse->lock);
-	if (!(asks ? fuse->holds_attributes : fuse->holds) || fuse->held_count == HELD_MAX) {
+	if (!(is_data ? fuse->holds : fuse->holds_attributes) || fuse->held_count == HELD_MAX) {
 		reply_done(fuse, request);
 	} else {
 		fuse->held[fuse->held_count++] = *request;
@@ -163,10 +164,10 @@ static void answer(struct stuck_fuse *fuse, const struct fuse_in_header *header,
 		return reply(fuse, header->unique, 0, &opened, sizeof(opened));
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
-	case FUSE_FLUSH:
 		return reply(fuse, header->unique, 0, NULL, 0);
 	case FUSE_GETATTR:
 	case FUSE_STATFS:
+	case FUSE_FLUSH:
 	case FUSE_READ:
 	case FUSE_WRITE:
 	case FUSE_FSYNC:
@@ -245,7 +246,8 @@ static bool mount_fuse(const char *dir, int fd)
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return false;
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fd);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
+		 fd);
 	return fd >= 0 && mount("stuck", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
 }
 

@@ -29,7 +29,7 @@ struct stuck_fuse *stuck_fuse_mount(const char *dir);
 void stuck_fuse_unmount(struct stuck_fuse *fuse, const char *dir);
 /* From now on nothing is answered. */
 void stuck_fuse_hold(struct stuck_fuse *fuse);
-/* Nor is who asks for attributes or for the file system's; what sets attributes is. */
+/* Nor is who asks for attributes or for the file system's, or closes a file; what sets attributes is. */
 void stuck_fuse_hold_attributes(struct stuck_fuse *fuse);
 /* Returns when so many requests (or more) hang. */
 void stuck_fuse_wait_held(struct stuck_fuse *fuse, uint32_t count);

@@ -151,6 +151,34 @@ static void following_a_file_waits_for_its_server_alone(void **state)
 	both_fini(&both);
 }
 
+static void *unmap(void *arg)
+{
+	struct side *side = arg;
+
+	assert_int_equal(fl_window_unmap(side->window, 0, RANGE), 0);
+	return NULL;
+}
+
+/* The last that held it open was the mapping: closing it flushes. */
+static void closing_a_file_waits_for_its_server_alone(void **state)
+{
+	pthread_t thread;
+	(void)state;
+
+	BOTH_OR_SKIP(both);
+	fl_backing_unref(both.stuck.backing);
+	both.stuck.backing = NULL;
+	stuck_fuse_hold_attributes(both.fuse);
+	assert_int_equal(pthread_create(&thread, NULL, unmap, &both.stuck), 0);
+	stuck_fuse_wait_held(both.fuse, 1);
+	assert_is_followed(&both.local);
+	assert_false(test_is_hidden(both.stuck.window, 0));
+	assert_int_equal(files_of(both.watch), 1);
+	stuck_fuse_let_go(both.fuse);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	both_fini(&both);
+}
+
 /* Its events stay armed: each is followed, and none is when nothing of it is mapped any more. */
 static void a_file_of_a_server_is_followed_again_and_again(void **state)
 {
@@ -177,6 +205,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_file_whose_server_hangs_holds_up_no_other),
 	cmocka_unit_test(mapping_more_of_a_followed_file_asks_no_server),
 	cmocka_unit_test(following_a_file_waits_for_its_server_alone),
+	cmocka_unit_test(closing_a_file_waits_for_its_server_alone),
 	cmocka_unit_test(a_file_of_a_server_is_followed_again_and_again),
 };
 

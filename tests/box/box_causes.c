@@ -329,7 +329,7 @@ static void memory_failure(void **state, const char *mode)
 	struct transcript native, guest;
 
 	if (!getenv("FAULTLINE_IN_BOX"))
-		SKIP_BECAUSE("poisons memory of the host for good, so it runs in the box only");
+		SKIP_FOR("poisons memory of the host for good, so it runs in the box only");
 	trouble->bench.serve = serve_poison;
 	run_on_host(&trouble->bench, "memory_failure", &native);
 	assert_memory_failure(&native);

@@ -166,7 +166,7 @@ struct bad_fuse *bad_fuse_new(void)
 	bad_host_private_mounts();
 	dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (dev < 0)
-		SKIP_BECAUSE("no /dev/fuse: %s", strerror(errno));
+		SKIP_FOR("no /dev/fuse: %s", strerror(errno));
 	fuse = calloc(1, sizeof(*fuse));
 	assert_non_null(fuse);
 	fuse->dev = dev;
@@ -178,7 +178,7 @@ struct bad_fuse *bad_fuse_new(void)
 	assert_non_null(mkdtemp(fuse->mount));
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse->dev);
 	if (mount("bad", fuse->mount, "fuse", 0, options) < 0)
-		SKIP_BECAUSE("cannot mount a FUSE file system: %s", strerror(errno));
+		SKIP_FOR("cannot mount a FUSE file system: %s", strerror(errno));
 	assert_int_equal(pthread_create(&fuse->thread, NULL, serve_all, fuse), 0);
 	fuse->dir = open(fuse->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fuse->dir >= 0);

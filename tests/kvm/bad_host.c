@@ -38,7 +38,7 @@ static int run(const char *const argv[])
 void bad_host_private_mounts(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		SKIP_BECAUSE("no mounts without root: %s", strerror(errno));
+		SKIP_FOR("no mounts without root: %s", strerror(errno));
 }
 
 static int mount_at(char *dir, const char *source, const char *type, const char *options)
@@ -51,7 +51,7 @@ static int mount_at(char *dir, const char *source, const char *type, const char 
 		int error = errno;
 
 		rmdir(dir);
-		SKIP_BECAUSE("cannot mount %s on %s: %s", source, type, strerror(error));
+		SKIP_FOR("cannot mount %s on %s: %s", source, type, strerror(error));
 	}
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
@@ -232,7 +232,7 @@ static void attach_loop(struct bad_disk *disk)
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 
 	if (control < 0)
-		SKIP_BECAUSE("no loop devices: %s", strerror(errno));
+		SKIP_FOR("no loop devices: %s", strerror(errno));
 	/* somebody else may take the free one first */
 	for (unsigned int i = 0; i < 20; i++) {
 		int number = ioctl(control, LOOP_CTL_GET_FREE);
@@ -249,7 +249,7 @@ static void attach_loop(struct bad_disk *disk)
 	}
 	close(control);
 	if (disk->loop < 0)
-		SKIP_BECAUSE("no free loop device: %s", strerror(errno));
+		SKIP_FOR("no free loop device: %s", strerror(errno));
 }
 
 static int dm_setup(const char *verb, const char *name, const char *table)
@@ -266,7 +266,7 @@ static void need_device_mapper(void)
 	load_module("dm-mod");
 	control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
-		SKIP_BECAUSE("no device mapper: %s", strerror(errno));
+		SKIP_FOR("no device mapper: %s", strerror(errno));
 	close(control);
 }
 
@@ -279,7 +279,7 @@ static void map_device(struct bad_disk *disk)
 	snprintf(table, sizeof(table), "0 %" PRIu64 " linear %s 0", disk->sectors, disk->loop_path);
 	if (dm_setup("create", disk->mapper_name, table) != 0) {
 		disk->mapper_name[0] = '\0';
-		SKIP_BECAUSE("dmsetup failed (Debian package dmsetup)");
+		SKIP_FOR("dmsetup failed (Debian package dmsetup)");
 	}
 }
 
@@ -314,7 +314,7 @@ struct bad_disk *bad_disk_new(uint64_t len, bool mapped, const char *options)
 		map_device(disk);
 	node_of(disk, node, sizeof(node));
 	if (run(mkfs) != 0)
-		SKIP_BECAUSE("mkfs.ext4 failed (Debian package e2fsprogs)");
+		SKIP_FOR("mkfs.ext4 failed (Debian package e2fsprogs)");
 	disk->dir = mount_at(disk->mount, node, "ext4", options);
 	return disk;
 }

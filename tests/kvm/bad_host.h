@@ -15,14 +15,6 @@
 
 #include "fl_base.h"
 
-/* The reason stands in the log, and the case counts as skipped (scripts/lib/tap.sh). */
-#define SKIP_BECAUSE(...)                          \
-	do {                                       \
-		printf("# skipped: " __VA_ARGS__); \
-		printf("\n");                      \
-		skip();                            \
-	} while (0)
-
 #define BAD_FILE_LEN UINT64_C(0x20000)
 
 /* Skips where that is not allowed. */

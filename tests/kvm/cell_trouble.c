@@ -73,7 +73,7 @@ struct trouble *trouble_new(enum cell_trouble kind, bool for_fetch)
 		make_file(trouble, kind == TROUBLE_NO_SPACE ? HOLE_LEN : 0);
 	/* before anybody maps it: who does is told only when he touches it */
 	if (kind == TROUBLE_MEMORY_FAILURE && in_box() && !bad_host_poison(trouble->file, BAD_PAGE))
-		SKIP_BECAUSE("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
+		SKIP_FOR("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
 	return trouble;
 }
 
@@ -103,7 +103,7 @@ void trouble_strike(struct trouble *trouble, struct mini_vm *vm)
 	case TROUBLE_MEMORY_FAILURE:
 		/* outside the box no memory is poisoned for good */
 		if (!in_box() && !bad_host_poison_mapping(fl_window_hva(vm->window) + BAD_PAGE))
-			SKIP_BECAUSE("this kernel has no UFFDIO_POISON (Linux 6.6), or not for us");
+			SKIP_FOR("this kernel has no UFFDIO_POISON (Linux 6.6), or not for us");
 		break;
 	case TROUBLE_UNMAPPED:
 	case TROUBLE_NOT_PERMITTED:

@@ -68,7 +68,7 @@ static void test_memory_failure(void **state)
 		if (!bad_host_poison(fd, BAD_PAGE)) {
 			close(fd);
 			close(dir);
-			SKIP_BECAUSE("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
+			SKIP_FOR("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
 		}
 		(i & 4 ? heals_before_the_probe : fails_then_heals)(fd, &a);
 		close(fd);
@@ -111,7 +111,7 @@ static void test_memory_failure_of_a_page_in_use(void **state)
 		if (!bad_host_poison(fd, BAD_PAGE + 2 * FL_PAGE_LEN)) {
 			close(fd);
 			close(dir);
-			SKIP_BECAUSE("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
+			SKIP_FOR("this kernel cannot poison memory (CONFIG_MEMORY_FAILURE, root)");
 		}
 		a.prepare = fault_in_and_poison;
 		a.heal = cut_and_extend;

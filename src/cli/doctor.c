@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/doctor.h"
+#include "cli/help.h"
 #include "cli/kernel.h"
-#include "cli/run.h"
+#include "cli/options.h"
+#include "cli/parse.h"
 
 #define VCPUS_MAX 64u
 
@@ -92,7 +95,7 @@ static void print_limits(FILE *out)
 	fprintf(out, "mappings       %s (vm.max_map_count)\n", mappings);
 }
 
-int fl_cli_doctor(FILE *out)
+static int examine(FILE *out)
 {
 	struct fl_host_report report = {.size = sizeof(report), .use = FL_HOST_NONE};
 	struct fl_diag diag = {0};
@@ -123,4 +126,35 @@ int fl_cli_doctor(FILE *out)
 	if (report.text[0])
 		fprintf(out, "because        %s\n", report.text);
 	return (int)report.use;
+}
+
+static int take(void *target, int value, const char *text, const char *next, bool *took_next, struct fl_diag *diag)
+{
+	bool *help = target;
+
+	(void)text, (void)next, (void)took_next, (void)diag;
+	*help = value == 'h';
+	return 0;
+}
+
+int fl_cli_doctor_main(int argc, char **argv)
+{
+	const struct fl_cli_verb *verb = fl_cli_find_verb("doctor");
+	struct fl_diag diag = {0};
+	bool separated, help = false;
+	int used;
+
+	if (fl_cli_take_options(verb, argc, argv, take, &help, &used, &separated, &diag) < 0) {
+		fprintf(stderr, "faultline: %s\n", diag.text);
+		return FL_CLI_EXIT_USAGE;
+	}
+	if (help) {
+		fl_cli_print_verb_help(stdout, verb, true);
+		return 0;
+	}
+	if (used < argc) {
+		fputs("faultline: faultline doctor takes no arguments.\n", stderr);
+		return FL_CLI_EXIT_USAGE;
+	}
+	return examine(stdout);
 }

@@ -125,7 +125,7 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 	if (ret < 0)
 		return ret;
 	opts.flags = vm_flags(options, patched);
-	opts.name = FL_CLI_VM_NAME;
+	opts.name = options->name;
 	opts.ram_len = options->ram_len;
 	opts.vcpus = options->vcpus;
 	opts.kernel = options->kernel ? options->kernel : kernel;
@@ -135,7 +135,7 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 	opts.console = fl_cli_on_console;
 	opts.window = fl_cli_on_window;
 	opts.arg = output;
-	opts.log_level = options->verbosity == 0 ? FL_LOG_WARN : options->verbosity == 1 ? FL_LOG_INFO : FL_LOG_DEBUG;
+	opts.log_level = options->log_level;
 	opts.fault_mode = options->fault_mode;
 	opts.ram_policy = options->ram_policy;
 	ret = fl_vm_new(&opts, vm, diag);

@@ -5,8 +5,6 @@
 #include "cli/options.h"
 #include "cli/output.h"
 
-#define FL_CLI_VM_NAME "vm"
-
 /* Makes the VM that the options describe, ready to be started. On failure *vm is NULL or to be freed. */
 FL_CHECKED int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *output, struct fl_vm **vm,
 			      struct fl_diag *diag);

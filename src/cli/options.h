@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The launcher's command line. One table (options.c) feeds the parser and --help, so that they
- * cannot differ. Parsing has no effect but looking whether the named directories are there.
+ * What "faultline run" was told, on its command line (cli/run_table.c) and in files of defaults (cli/config_file.h).
+ * Parsing has no effect but looking whether the named directories are there.
  */
 #ifndef FL_CLI_OPTIONS_H
 #define FL_CLI_OPTIONS_H
 
-#include <stdio.h>
-
-#include "faultline/faultline.h"
+#include "cli/verbs.h"
 
 /* What the launcher's exit status means where it is not the command's. */
 enum fl_cli_exit {
@@ -21,7 +19,9 @@ enum fl_cli_exit {
 	FL_CLI_EXIT_NO_STATUS = 255,
 };
 
-enum fl_cli_verb { FL_CLI_RUN, FL_CLI_DOCTOR, FL_CLI_HELP, FL_CLI_VERSION };
+#define FL_CLI_NAME_LEN_MAX 63
+
+enum fl_cli_help { FL_CLI_NO_HELP, FL_CLI_COMMON_HELP, FL_CLI_ALL_HELP };
 
 /* Those of enum fl_dax, and none: the share gets no window. */
 enum fl_cli_dax { FL_CLI_DAX_INODE = FL_DAX_INODE, FL_CLI_DAX_ALWAYS = FL_DAX_ALWAYS, FL_CLI_DAX_NEVER };
@@ -31,6 +31,7 @@ struct fl_cli_share {
 	char *dir;
 	bool writable;
 	bool one_mount;
+	bool is_default; /* from a file: the command line may say something else for this mount */
 	enum fl_cli_dax dax;
 	enum fl_users users;
 	struct fl_policy policy;
@@ -61,7 +62,12 @@ struct fl_cli_setting {
 };
 
 struct fl_cli_options {
-	enum fl_cli_verb verb;
+	enum fl_cli_help help; /* wanted instead of all else */
+	bool dry_run;
+	const char *config; /* the file that the command line names instead of the user's own; NULL: none */
+	bool no_config;
+	bool reading_file;  /* while it is parsed: what comes is a default */
+	const char *name;   /* NULL: to be made up */
 	const char *kernel; /* NULL: to be found */
 	const char *params;
 	const char *cwd;
@@ -76,8 +82,9 @@ struct fl_cli_options {
 	const char *events; /* NULL: none */
 	const char *report; /* NULL: none, or standard error when it is needed */
 	bool wait_on_stop;
-	uint32_t timeout_s; /* 0: none */
-	unsigned int verbosity;
+	uint32_t timeout_s;	/* 0: none */
+	unsigned int verbosity; /* 1: shows the guest's console */
+	enum fl_log_level log_level;
 	bool unpatched;
 	struct fl_cli_share *shares; /* [0] is mounted at "/"; the others in an order in which they can be mounted */
 	size_t share_count;
@@ -90,15 +97,22 @@ struct fl_cli_options {
 	const char **env; /* NULL-terminated; NULL if there was no --env */
 	size_t env_count;
 	char *const *command; /* NULL-terminated, points into argv */
+	char **kept;	      /* values from files, which others here point to */
+	size_t kept_count;
+};
+
+/* Where files of defaults are looked for; NULL: not there. */
+struct fl_cli_config_places {
+	const char *system; /* "/etc/faultline.conf" */
+	const char *user;   /* "~/.config/faultline/faultline.conf", if there is a home */
 };
 
 /*
- * Fills *options from argv, which must outlive it. 0; -EINVAL (or -ENOMEM) with a sentence in diag.
- * To be freed with fl_cli_options_fini(), also after a failure.
+ * Fills *options from the files and from argv, which must outlive it; argv[0] is "run". 0; -EINVAL (or -ENOMEM, or of
+ * reading a file) with a sentence in diag. To be freed with fl_cli_options_fini(), also after a failure.
  */
-FL_CHECKED int fl_cli_options_parse(int argc, char **argv, struct fl_cli_options *options, struct fl_diag *diag);
+FL_CHECKED int fl_cli_options_parse(int argc, char **argv, const struct fl_cli_config_places *places,
+				    struct fl_cli_options *options, struct fl_diag *diag);
 void fl_cli_options_fini(struct fl_cli_options *options);
-
-void fl_cli_print_help(FILE *out);
 
 #endif

@@ -2,13 +2,19 @@
 #include "cli/run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/dry_run.h"
+#include "cli/help.h"
 #include "cli/inspect.h"
 #include "cli/json.h"
 #include "cli/machine.h"
@@ -185,7 +191,7 @@ static void tell_start(struct run *run)
 	struct fl_cli_start_event event = {
 		.time_ns = realtime_ns(),
 		.pid = (uint32_t)getpid(),
-		.name = FL_CLI_VM_NAME,
+		.name = run->options->name,
 		.vcpus = run->options->vcpus,
 		.ram_len = run->options->ram_len,
 		.status = &vm_status,
@@ -286,5 +292,82 @@ int fl_cli_run(const struct fl_cli_options *options)
 	fl_vm_free(run.vm);
 	fl_cli_events_close(&run.output.events, EVENTS_PATIENCE_MS);
 	fl_cli_output_fini(&run.output);
+	return status;
+}
+
+/* The FUSE server keeps a descriptor for each file that the guest knows: take what this process may have. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/*
+ * With vm.memory_failure_early_kill the kernel sends SIGBUS to whoever maps memory that has failed, whether it is used
+ * or not: to a thread that did not choose, which would end all of us. The guest is told when it touches the page.
+ * Threads inherit this, so it comes before there are any (memory_failure(), find_early_kill_thread()).
+ */
+static void hear_late_of_failed_memory(void)
+{
+	/* fails where the kernel has no CONFIG_MEMORY_FAILURE, and then has nothing to tell */
+	(void)prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0);
+}
+
+/* As the XDG Base Directory Specification has it. NULL, or path. */
+static const char *user_config(char path[PATH_MAX])
+{
+	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	int len = -1;
+
+	if (config && config[0] == '/')
+		len = snprintf(path, PATH_MAX, "%s/faultline/faultline.conf", config);
+	else if (home && home[0] == '/')
+		len = snprintf(path, PATH_MAX, "%s/.config/faultline/faultline.conf", home);
+	return len > 0 && len < PATH_MAX ? path : NULL;
+}
+
+static int do_run(const struct fl_cli_options *options)
+{
+	if (options->help) {
+		fl_cli_print_verb_help(stdout, fl_cli_find_verb("run"), options->help == FL_CLI_ALL_HELP);
+		return 0;
+	}
+	if (options->dry_run) {
+		struct fl_diag diag = {0};
+
+		if (fl_cli_dry_run(options, stdout, &diag) == 0)
+			return 0;
+		say(diag.text);
+		return FL_CLI_EXIT_SETUP;
+	}
+	raise_descriptor_limit();
+	hear_late_of_failed_memory();
+	return fl_cli_run(options);
+}
+
+int fl_cli_run_main(int argc, char **argv)
+{
+	struct fl_cli_config_places places = {.system = "/etc/faultline.conf"};
+	struct fl_cli_options options;
+	struct fl_diag diag = {0};
+	char user[PATH_MAX], name[32];
+	int status = FL_CLI_EXIT_USAGE;
+
+	places.user = user_config(user);
+	if (fl_cli_options_parse(argc, argv, &places, &options, &diag) < 0) {
+		fprintf(stderr, "faultline: %s\n", diag.text);
+	} else {
+		if (!options.name) {
+			snprintf(name, sizeof(name), "guest-%d", (int)getpid());
+			options.name = name;
+		}
+		status = do_run(&options);
+	}
+	fl_cli_options_fini(&options);
 	return status;
 }

@@ -10,7 +10,7 @@ int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_l
 /* Runs the guest and returns the launcher's exit status. Blocks signals and ignores SIGPIPE: for main() alone. */
 int fl_cli_run(const struct fl_cli_options *options);
 
-/* Prints what this host can do; returns the exit status. */
-int fl_cli_doctor(FILE *out);
+/* "faultline run"; argv[0] is the verb. Returns the exit status. */
+int fl_cli_run_main(int argc, char **argv);
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cli/diag.h"
-#include "cli/option_table.h"
 #include "cli/values.h"
 
 #define WORDS_MAX 3

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/dry_run.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cli/kernel.h"
+
+static void print_size(FILE *out, const char *name, uint64_t len)
+{
+	static const char letters[] = "TGMK";
+
+	for (unsigned int i = 0; len && letters[i]; i++) {
+		unsigned int shift = 10 * (4 - i);
+
+		if (len % (UINT64_C(1) << shift) == 0) {
+			fprintf(out, "%s%" PRIu64 "%c", name, len >> shift, letters[i]);
+			return;
+		}
+	}
+	fprintf(out, "%s%" PRIu64, name, len);
+}
+
+static void print_policy(FILE *out, const struct fl_policy *policy)
+{
+	for (size_t i = 0; i < FL_POLICY_MAX; i++) {
+		fprintf(out, "%s%s", i ? "," : "", fl_action_name(policy->action[i]));
+		if (policy->action[i] == FL_ACTION_STOP)
+			break;
+	}
+	fputc('\n', out);
+}
+
+static void print_text(FILE *out, const char *name, const char *value)
+{
+	if (value)
+		fprintf(out, "%s = %s\n", name, value);
+}
+
+static void print_switch(FILE *out, const char *name, bool on)
+{
+	fprintf(out, "%s = %s\n", name, on ? "yes" : "no");
+}
+
+static void print_machine(FILE *out, const struct fl_cli_options *options, const char *kernel)
+{
+	print_text(out, "kernel", kernel);
+	print_text(out, "params", options->params);
+	fprintf(out, "cpus = %" PRIu32 "\n", options->vcpus);
+	print_size(out, "memory = ", options->ram_len);
+	fputc('\n', out);
+	print_switch(out, "unpatched", options->unpatched);
+}
+
+static const char *dax_word(enum fl_cli_dax dax)
+{
+	return dax == FL_CLI_DAX_ALWAYS ? "always" : dax == FL_CLI_DAX_NEVER ? "never" : "inode";
+}
+
+static void print_share(FILE *out, const struct fl_cli_share *share, bool is_root)
+{
+	if (is_root)
+		fprintf(out, "root = %s%s\n", share->dir, share->writable ? ":rw" : "");
+	else
+		fprintf(out, "%s = %s=%s\n", share->writable ? "rwdir" : "rodir", share->mount, share->dir);
+	fprintf(out, "dax = %s=%s\n", share->mount, dax_word(share->dax));
+	fprintf(out, "map = %s=%s\n", share->mount, share->users == FL_USERS_HOST ? "host" : "self");
+	fprintf(out, "mounts = %s=%s\n", share->mount, share->one_mount ? "hide" : "show");
+	fprintf(out, "on-fault = %s=", share->mount);
+	print_policy(out, &share->policy);
+}
+
+static void print_window(FILE *out, const struct fl_cli_window *window)
+{
+	if (window->file)
+		fprintf(out, "window = %s", window->file);
+	else
+		print_size(out, "window = memfd:", window->memory_len);
+	fprintf(out, "@0x%" PRIx64 "%s", window->gpa, window->read_only ? ",ro" : "");
+	if (window->len)
+		print_size(out, ",size=", window->len);
+	fputs(",on-fault=", out);
+	print_policy(out, &window->policy);
+}
+
+static void print_files(FILE *out, const struct fl_cli_options *options)
+{
+	for (size_t i = 0; i < options->share_count; i++)
+		print_share(out, &options->shares[i], i == 0);
+	print_size(out, "dax-window = ", options->window_len);
+	fputc('\n', out);
+	print_switch(out, "prefault", options->prefault);
+	fprintf(out, "attr-timeout = %" PRIu32 "\nentry-timeout = %" PRIu32 "\n", options->attr_timeout_ms,
+		options->entry_timeout_ms);
+	for (size_t i = 0; i < options->window_count; i++)
+		print_window(out, &options->windows[i]);
+}
+
+static void print_rest(FILE *out, const struct fl_cli_options *options)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+
+	print_text(out, "cwd", options->cwd);
+	for (size_t i = 0; i < options->env_count; i++)
+		print_text(out, "env", options->env[i]);
+	fputs("on-fault = ram=", out);
+	print_policy(out, &options->ram_policy);
+	print_text(out, "on-stop", options->wait_on_stop ? "wait" : "exit");
+	print_text(out, "fault-mode", fl_fault_mode_name(options->fault_mode));
+	print_text(out, "events", options->events);
+	print_text(out, "report", options->report);
+	if (options->timeout_s)
+		fprintf(out, "timeout = %" PRIu32 "\n", options->timeout_s);
+	print_text(out, "log-level", levels[options->log_level]);
+}
+
+/* As a shell would need it; a comment has one line. */
+static void print_command(FILE *out, char *const *word)
+{
+	fputs("# faultline run --", out);
+	for (; *word; word++) {
+		fputs(" '", out);
+		for (const char *c = *word; *c; c++) {
+			if (*c == '\'')
+				fputs("'\\''", out);
+			else
+				fputc(*c == '\n' ? ' ' : *c, out);
+		}
+		fputc('\'', out);
+	}
+	fputc('\n', out);
+}
+
+int fl_cli_dry_run(const struct fl_cli_options *options, FILE *out, struct fl_diag *diag)
+{
+	char kernel[PATH_MAX];
+	bool patched;
+	int ret = options->kernel ? 0 : fl_cli_default_kernel(kernel, &patched, diag);
+
+	if (ret < 0)
+		return ret;
+	print_machine(out, options, options->kernel ? options->kernel : kernel);
+	print_files(out, options);
+	print_rest(out, options);
+	print_command(out, options->command);
+	return 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of "faultline run". */
+#include <stddef.h>
+
+#include "cli/verbs.h"
+
+static const struct fl_cli_choice dax_choices[] = {
+	{"inode", "Those files that the host can map; the others are read and written with requests. The default."},
+	{"always",
+	 "All. What the host cannot map cannot be read then, and a guest whose kernel maps none does not start."},
+	{"never", "None."},
+	{NULL, NULL},
+};
+
+static const struct fl_cli_choice map_choices[] = {
+	{"self", "All are who runs faultline, with that user's files and rights. The default."},
+	{"host", "Each is the host's user of the same number, root too. Only for root."},
+	{NULL, NULL},
+};
+
+static const struct fl_cli_choice mounts_choices[] = {
+	{"show", "The guest sees it. The default."},
+	{"hide", "The guest sees an empty directory there."},
+	{NULL, NULL},
+};
+
+static const struct fl_cli_choice mode_choices[] = {
+	{"auto", "Strict where that costs nothing, else watch; \"faultline doctor\" shows which. The default."},
+	{"strict", "KVM reports each at once, but an idle guest without Faultline's patches looks busy to the host."},
+	{"watch", "By the lengths of files, which are followed, and by a look at virtual CPUs that stand still."},
+	{NULL, NULL},
+};
+
+static const struct fl_cli_choice fault_choices[] = {
+	{"reflect", "Only the process in the guest that needs the page is told (SIGBUS, or its system call fails)."},
+	{"substitute", "The guest finds a page of zeros there instead."},
+	{"stop", "The guest is stopped with a report. The end of every list."},
+	{NULL, NULL},
+};
+
+static const struct fl_cli_choice stop_choices[] = {
+	{"exit", "The guest is gone. The default."},
+	{"wait", "Its memory is kept, with a report, for whoever wants to look, until SIGINT or SIGTERM."},
+	{NULL, NULL},
+};
+
+static const struct fl_cli_choice level_choices[] = {
+	{"error", "What keeps the guest from going on."},
+	{"warn", "And what somebody should know. The default."},
+	{"info", "And what Faultline does, with the guest's console (as -v)."},
+	{"debug", "And how (as -vv)."},
+	{NULL, NULL},
+};
+
+#define RARE 0
+#define ONCE FL_CLI_NOT_IN_FILE
+
+const struct fl_cli_option fl_cli_run_options[] = {
+	{'k', FL_CLI_COMMON, "kernel", "FILE", "the guest's kernel, a bzImage",
+	 "Without it: $FAULTLINE_KERNEL, guest-kernel/bzImage beside this program, /usr/lib/faultline/bzImage.", NULL,
+	 "file"},
+	{'p', RARE, "params", "TEXT", "more parameters for its kernel", "Separated by blanks.", NULL, NULL},
+	{'c', FL_CLI_COMMON, "cpus", "N", "its virtual CPUs (1)", NULL, NULL, NULL},
+	{'m', FL_CLI_COMMON, "memory", "SIZE", "its memory (1G)", "A whole number with K, M, G or T; a multiple of 2M.",
+	 NULL, NULL},
+	{FL_CLI_OPTION_NAME, FL_CLI_COMMON | ONCE, "name", "NAME", "its name for \"faultline ps\" (guest-PID)",
+	 "Letters, digits, \"-\", \"_\" and \".\".", NULL, NULL},
+	{FL_CLI_OPTION_UNPATCHED, RARE, "unpatched", NULL, "take its kernel for one without patches",
+	 "The guest is not offered Faultline's interface, as if its kernel did not have it.", NULL, NULL},
+
+	{FL_CLI_OPTION_ROOT, FL_CLI_COMMON, "root", "DIR[:rw]", "the directory that is its / (/, read-only)",
+	 "Read-only without \":rw\". /tmp, /run and /dev/shm in the guest are its own.", NULL, "dir"},
+	{FL_CLI_OPTION_RODIR, FL_CLI_COMMON | FL_CLI_REPEATED, "rodir", "GUESTPATH=DIR",
+	 "share DIR at GUESTPATH, read-only", "At a directory that exists, or below /tmp or /run.", NULL, "dir"},
+	{FL_CLI_OPTION_RWDIR, FL_CLI_COMMON | FL_CLI_REPEATED, "rwdir", "GUESTPATH=DIR", "share DIR at GUESTPATH",
+	 "The guest can change what is in it.", NULL, "dir"},
+	{FL_CLI_OPTION_VOLUME, RARE | FL_CLI_REPEATED, "volume", "DIR:GUESTPATH[:ro]", "the same the other way round",
+	 "As -v DIR:GUESTPATH[:ro], for those who are used to it.", NULL, "dir"},
+	{FL_CLI_OPTION_DAX, RARE | FL_CLI_REPEATED, "dax", "[GUESTPATH=]WHICH", "which files are mapped into the guest",
+	 "The others are read and written with requests. With GUESTPATH, for that share alone.", dax_choices, NULL},
+	{FL_CLI_OPTION_DAX_WINDOW, RARE, "dax-window", "SIZE", "how much is mapped at a time (512M)",
+	 "Of each share. 0: nothing; files are read and written instead.", NULL, NULL},
+	{FL_CLI_OPTION_PREFAULT, RARE, "prefault", NULL, "read what is mapped at once",
+	 "And not when the guest touches it; if possible in pages of 2 MiB. For guests that read most of their files.",
+	 NULL, NULL},
+	{FL_CLI_OPTION_ATTR_TIMEOUT, RARE, "attr-timeout", "MS", "how long attributes are believed (1000)",
+	 "In milliseconds. 0: the guest asks every time.", NULL, NULL},
+	{FL_CLI_OPTION_ENTRY_TIMEOUT, RARE, "entry-timeout", "MS", "how long names are believed (1000)",
+	 "And that there is none, in milliseconds.", NULL, NULL},
+	{FL_CLI_OPTION_MAP, RARE | FL_CLI_REPEATED, "map", "[GUESTPATH=]TO", "who the guest's users are on the host",
+	 "With GUESTPATH, for that share alone.", map_choices, NULL},
+	{FL_CLI_OPTION_MOUNTS, RARE | FL_CLI_REPEATED, "mounts", "[GUESTPATH=]HOW",
+	 "whether mounts below a share are seen", "What else is mounted below a shared directory on the host.",
+	 mounts_choices, NULL},
+	{FL_CLI_OPTION_WINDOW, RARE | FL_CLI_REPEATED, "window", "FILE@ADDRESS[,...]", "put FILE at a physical address",
+	 "FILE, or memfd:SIZE for new memory, appears at ADDRESS, a multiple of 2M. Options, after commas: ro; size=SIZE; "
+	 "and last on-fault=LIST.",
+	 NULL, NULL},
+
+	{FL_CLI_OPTION_CWD, FL_CLI_COMMON, "cwd", "DIR", "COMMAND's directory in the guest (/)", NULL, NULL, NULL},
+	{FL_CLI_OPTION_ENV, FL_CLI_COMMON | FL_CLI_REPEATED, "env", "NAME=VALUE", "a variable for COMMAND",
+	 "May be repeated. PATH and HOME are there in any case.", NULL, NULL},
+
+	{FL_CLI_OPTION_ON_FAULT, FL_CLI_COMMON | FL_CLI_REPEATED, "on-fault", "[WHERE=]LIST",
+	 "what to do with a lost page (reflect,stop)",
+	 "What is tried in turn when a mapped page cannot be had any more. WHERE: a GUESTPATH, \"/\" or \"ram\" (stop), "
+	 "for that alone.",
+	 fault_choices, NULL},
+	{FL_CLI_OPTION_ON_STOP, RARE, "on-stop", "WHAT", "what is left when a fault stopped the guest", NULL,
+	 stop_choices, NULL},
+	{FL_CLI_OPTION_FAULT_MODE, RARE, "fault-mode", "MODE", "how lost pages are noticed (auto)", NULL, mode_choices,
+	 NULL},
+	{FL_CLI_OPTION_EVENTS, FL_CLI_COMMON, "events", "FILE|fd:N", "write faults as lines of JSON",
+	 "One for the start, each fault, and the end.", NULL, "file"},
+	{FL_CLI_OPTION_REPORT, RARE, "report", "FILE", "write all that is known at the end",
+	 "How it ended, the last fault, registers, the memory map, what the windows map.", NULL, "file"},
+
+	{FL_CLI_OPTION_TIMEOUT, FL_CLI_COMMON, "timeout", "SECONDS", "stop the guest after this time", NULL, NULL,
+	 NULL},
+	{FL_CLI_OPTION_DRY_RUN, ONCE, "dry-run", NULL, "show what would be run", "In the form of faultline.conf.", NULL,
+	 NULL},
+	{FL_CLI_OPTION_CONFIG, ONCE, "config", "FILE", "read FILE for defaults",
+	 "After /etc/faultline.conf, instead of ~/.config/faultline/faultline.conf.", NULL, "file"},
+	{FL_CLI_OPTION_NO_CONFIG, ONCE, "no-config", NULL, "read no file for defaults", NULL, NULL, NULL},
+	{'q', RARE, "quiet", NULL, "say errors and faults only", "As --log-level error.", NULL, NULL},
+	{'v', FL_CLI_COMMON | ONCE, "verbose", NULL, "show the guest's console; -vv: more", NULL, NULL, NULL},
+	{FL_CLI_OPTION_LOG_LEVEL, RARE, "log-level", "LEVEL", "how much is said (warn)", NULL, level_choices, NULL},
+	{'h', FL_CLI_COMMON | ONCE, "help", "[=all]", "this text; --help=all: all options", NULL, NULL, NULL},
+	{0, 0, NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct fl_cli_exit_row fl_cli_run_exits[] = {
+	{"0 to 123", "COMMAND's own exit status; it may be one of the following, too."},
+	{"2", "The command line is wrong."},
+	{"124", "The time limit of --timeout was over."},
+	{"125", "The guest could not be set up."},
+	{"126", "COMMAND could not be run."},
+	{"127", "COMMAND was not found."},
+	{"128+N", "Signal N ended COMMAND, or this program."},
+	{"255", "The guest ended without a status: it crashed, or a fault stopped it."},
+	{NULL, NULL},
+};

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What --dry-run shows is a file of defaults that does the same. */
+#include "tests/lib/fl_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/dry_run.h"
+
+/* What a dry run says with these options and this file of defaults (NULL: none). */
+static char *dry_run(const char *config, int count, const char *const *words)
+{
+	char *argv[32] = {strdup("run")};
+	struct fl_cli_config_places places = {.user = config};
+	struct fl_cli_options options;
+	struct fl_diag diag = {0};
+	char *text = NULL;
+	size_t len = 0;
+	int argc = 1;
+
+	for (int i = 0; i < count; i++)
+		argv[argc++] = strdup(words[i]);
+	argv[argc++] = strdup("--");
+	argv[argc++] = strdup("echo");
+	argv[argc++] = strdup("it's");
+	if (fl_cli_options_parse(argc, argv, &places, &options, &diag) < 0)
+		fail_msg("%s", diag.text);
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	assert_int_equal(fl_cli_dry_run(&options, out, &diag), 0);
+	fclose(out);
+	fl_cli_options_fini(&options);
+	for (int i = 0; i < argc; i++)
+		free(argv[i]);
+	return text;
+}
+
+static void it_says_the_same_when_it_is_read_again(void **state)
+{
+	static const char *const words[] = {"-k",
+					    "/k",
+					    "-m",
+					    "3G",
+					    "-c2",
+					    "--rodir",
+					    "/tmp/a=/usr",
+					    "--dax",
+					    "/tmp/a=never",
+					    "--on-fault",
+					    "substitute,stop",
+					    "--on-fault=ram=stop",
+					    "--window",
+					    "memfd:4M@6G,ro",
+					    "--env=A=1",
+					    "--prefault",
+					    "--cwd=/tmp",
+					    "-v",
+					    "--timeout=9",
+					    "--on-stop=wait"};
+	char path[] = "/tmp/faultline-dry.XXXXXX";
+	int fd = mkstemp(path);
+	char *first = dry_run(NULL, sizeof(words) / sizeof(words[0]), words);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, first, strlen(first)), strlen(first));
+	close(fd);
+	char *second = dry_run(path, 0, NULL);
+
+	unlink(path);
+	assert_string_equal(first, second);
+	assert_non_null(strstr(first, "memory = 3G\n"));
+	assert_non_null(strstr(first, "dax = /tmp/a=never\n"));
+	assert_non_null(strstr(first, "on-fault = /=substitute,stop\n"));
+	assert_non_null(strstr(first, "window = memfd:4M@0x180000000,ro,on-fault=substitute,stop\n"));
+	assert_non_null(strstr(first, "# faultline run -- 'echo' 'it'\\''s'\n"));
+	free(first);
+	free(second);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(it_says_the_same_when_it_is_read_again),
+};
+FL_TEST_MAIN(10, tests)

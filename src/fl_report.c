@@ -71,6 +71,43 @@ const char *fl_fault_mode_name(enum fl_fault_mode mode)
 	return (size_t)mode < FL_ARRAY_SIZE(names) ? names[mode] : "unknown";
 }
 
+const char *fl_vm_state_name(enum fl_vm_state state)
+{
+	static const char *const names[] = {
+		[FL_VM_NOT_STARTED] = "not started",
+		[FL_VM_RUNNING] = "running",
+		[FL_VM_PAUSED] = "paused",
+		[FL_VM_ENDED] = "ended",
+	};
+
+	return (size_t)state < FL_ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+const char *fl_vcpu_state_name(enum fl_vcpu_state state)
+{
+	static const char *const names[] = {
+		[FL_VCPU_NOT_RUNNING] = "not running",
+		[FL_VCPU_RUNNING] = "running",
+		[FL_VCPU_HALTED] = "halted",
+		[FL_VCPU_SERVED] = "served",
+		[FL_VCPU_IN_FAULT] = "in a fault",
+		[FL_VCPU_PAUSED] = "paused",
+	};
+
+	return (size_t)state < FL_ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+const char *fl_region_type_name(enum fl_region_type type)
+{
+	static const char *const names[] = {
+		[FL_REGION_TYPE_RAM] = "ram",
+		[FL_REGION_TYPE_SHARE] = "share",
+		[FL_REGION_TYPE_WINDOW] = "window",
+	};
+
+	return (size_t)type < FL_ARRAY_SIZE(names) ? names[type] : "unknown";
+}
+
 void fl_line_add(struct fl_line *line, const char *format, ...)
 {
 	size_t room = line->used < line->cap ? line->cap - line->used : 0;

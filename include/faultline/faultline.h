@@ -348,6 +348,26 @@ FL_PUBLIC FL_CHECKED int fl_vm_wait(struct fl_vm *vm, int timeout_ms, struct fl_
 /* Asks a running VM to end with FL_END_STOPPED. Async-signal-safe; any thread; may be repeated. */
 FL_PUBLIC void fl_vm_stop(struct fl_vm *vm);
 
+/*
+ * Holds the vCPUs of a running VM until fl_vm_resume(). When it returns 0 none of them executes the guest, each has
+ * finished the exit or fault that it was in (its callbacks have returned, reports were made), and none will go on.
+ * Nothing is lost: interrupts and exceptions wait in KVM, and devices finish the requests that they have and take
+ * output and input as their queues allow. 0 also if it is paused already.
+ *
+ * It waits for callbacks, and for the host where KVM waits for it (a page from a slow disk), 5 s at most: -ETIMEDOUT,
+ * and the VM runs on as if nothing had been asked. -EINVAL before the start, -ESHUTDOWN when the VM ends or has ended.
+ *
+ * For the guest time goes on: after the pause its clocks have jumped (the TSC is not stopped, and wall-clock time is
+ * right), timers that are due fire at once, and a Linux guest with kvmclock is told (KVM_KVMCLOCK_CTRL), so that it
+ * does not take the pause for a lockup. A paused VM can be stopped, looked at, waited for and freed as any other.
+ *
+ * Any thread, but not from a callback. Calls of this, fl_vm_resume() and fl_vm_write_report() for one VM wait for one
+ * another.
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_pause(struct fl_vm *vm);
+/* Lets a paused VM go on. 0 also if it is not paused. Errors and threads as fl_vm_pause(); does not wait for the guest. */
+FL_PUBLIC FL_CHECKED int fl_vm_resume(struct fl_vm *vm);
+
 /* Stops the VM if it runs, joins its threads, frees it. NULL is allowed. Not from a callback. */
 FL_PUBLIC void fl_vm_free(struct fl_vm *vm);
 
@@ -378,8 +398,124 @@ FL_PUBLIC FL_CHECKED int fl_vm_get_status(struct fl_vm *vm, struct fl_vm_status 
 FL_PUBLIC FL_CHECKED int fl_vm_read_memory(struct fl_vm *vm, uint64_t gpa, void *buf, size_t len);
 
 /*
- * Writes all that is known of a VM that has ended to fd, as text: how it ended, the last fault, every vCPU's
- * registers, the memory map, what the windows map. After fl_vm_wait(); -EBUSY before; -errno of write(2).
+ * The getters below fill a structure that the caller has given its size. All may be called by any thread from
+ * fl_vm_start() on (-EINVAL before it, but for fl_vm_get_info()) until fl_vm_free(), also when the VM has ended, and do
+ * not disturb a VM that runs. Strings that they point to live until fl_vm_free().
+ */
+
+enum fl_vm_state {
+	FL_VM_NOT_STARTED = 0,
+	FL_VM_RUNNING = 1,
+	FL_VM_PAUSED = 2, /* fl_vm_pause() has returned 0, fl_vm_resume() has not been called */
+	FL_VM_ENDED = 3,  /* fl_vm_wait() returns at once */
+};
+
+struct fl_vm_info {
+	uint32_t size;
+	enum fl_vm_state state;
+	const char *name;
+	uint64_t start_time_ns; /* CLOCK_REALTIME when fl_vm_start() returned; 0 before */
+	uint64_t uptime_ns;	/* since then, pauses included, until its end */
+	uint64_t paused_ns;	/* of that, paused */
+	uint64_t ram_len;
+	uint64_t ram_host_len;	/* of that, what the host has spent memory on so far */
+	uint64_t faults;	/* reported so far */
+	enum fl_fault_mode mode;
+	uint32_t vcpus;		/* fl_vm_get_vcpu() takes less than this; these three are 0 before the start */
+	uint32_t regions;	/* fl_vm_get_region() */
+	uint32_t shares;	/* fl_vm_get_share() */
+};
+FL_PUBLIC FL_CHECKED int fl_vm_get_info(struct fl_vm *vm, struct fl_vm_info *info);
+
+enum fl_vcpu_state {
+	FL_VCPU_NOT_RUNNING = 0, /* its thread has ended */
+	FL_VCPU_RUNNING = 1,	 /* in the guest, or in KVM on its behalf */
+	FL_VCPU_HALTED = 2,	 /* waits for an interrupt, or for the guest to start it (host kernels since 5.16) */
+	FL_VCPU_SERVED = 3,	 /* waits for the VMM: a device's register, for instance */
+	FL_VCPU_IN_FAULT = 4,	 /* waits for what is done with a fault of its */
+	FL_VCPU_PAUSED = 5,
+};
+
+#define FL_VCPU_RIP_VALID 1u /* only of a vCPU that is paused or not running */
+
+struct fl_vcpu_info {
+	uint32_t size;
+	uint32_t flags; /* FL_VCPU_* */
+	enum fl_vcpu_state state;
+	uint32_t index;
+	uint64_t cpu_time_ns; /* of its thread, the guest's included */
+	uint64_t exits;	      /* how often KVM_RUN has returned */
+	uint64_t faults;      /* reported */
+	uint64_t rip;
+};
+/* -ENOENT: there is no such vCPU. */
+FL_PUBLIC FL_CHECKED int fl_vm_get_vcpu(struct fl_vm *vm, uint32_t index, struct fl_vcpu_info *info);
+
+enum fl_region_type {
+	FL_REGION_TYPE_RAM = 0,
+	FL_REGION_TYPE_SHARE = 1,  /* a share's DAX window: the guest says what it maps */
+	FL_REGION_TYPE_WINDOW = 2, /* fl_vm_add_window() */
+};
+
+struct fl_region_info {
+	uint32_t size;
+	enum fl_region_type type;
+	const char *name; /* "ram", also where it is in two pieces; a share's tag; a window's name */
+	const char *dir;  /* a share's host directory as it was given, else NULL */
+	uint64_t gpa, len;
+	struct fl_policy policy;
+	/* of windows, else 0: ranges of 2 MiB in all, mapped now, mapped at any time; pages substituted now */
+	uint64_t ranges, ranges_mapped, ranges_most;
+	uint64_t substitutes;
+};
+/* The memory map, by rising address. -ENOENT: there is no such region. */
+FL_PUBLIC FL_CHECKED int fl_vm_get_region(struct fl_vm *vm, uint32_t index, struct fl_region_info *info);
+
+struct fl_share_info {
+	uint32_t size;
+	uint32_t flags;	   /* FL_SHARE_* */
+	const char *tag, *dir, *mount;
+	uint64_t window_gpa, window_len; /* 0: no DAX */
+	enum fl_dax dax;
+	enum fl_users users;
+	uint64_t requests;  /* of the guest, so far */
+	uint64_t errors;    /* of these, answered with an error, as most programs cause now and then */
+	uint64_t malformed; /* what an honest guest never sends */
+	uint64_t lost;	    /* whose own memory had vanished */
+};
+/* The shares in the order in which they were added. -ENOENT: there is no such share. */
+FL_PUBLIC FL_CHECKED int fl_vm_get_share(struct fl_vm *vm, uint32_t index, struct fl_share_info *info);
+
+#define FL_MAPPING_WRITABLE    1u
+#define FL_MAPPING_BEYOND_END  2u /* the file ended before these pages when they were last looked at */
+#define FL_MAPPING_SUBSTITUTED 4u /* private zero pages stand for those of the file */
+#define FL_MAPPING_BROKEN      8u /* lost to the VMM; the VM was stopped for it. Nothing else is known of it */
+
+/* Pages of a window that follow one another in one file. */
+struct fl_mapping {
+	uint32_t size;
+	uint32_t flags; /* FL_MAPPING_* */
+	uint64_t window_offset, len;
+	uint64_t file_offset; /* of the first byte */
+	uint64_t mapped_file_len; /* the file's length when they were mapped */
+	uint64_t file_len;	  /* and now, as the host's kernel has it */
+	uint64_t dev, ino;	  /* of the file, as stat(2) has them */
+	char path[4096];	  /* as the host's kernel tells it now, " (deleted)" and all; "?" if it does not */
+};
+/*
+ * Copies what the window of a region maps into up to count mappings, by rising offset, from *cursor on, which is 0 at
+ * first and is moved on. mappings[0].size is the size of each. Returns how many there are, 0 at the end, or -errno:
+ * -ENOENT if there is no such region, -EINVAL. RAM maps nothing. No lock is held from one mapping to the next: of a VM
+ * that runs each was true at some time during the call.
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_read_mappings(struct fl_vm *vm, uint32_t region, uint64_t *cursor,
+					     struct fl_mapping *mappings, size_t count);
+
+/*
+ * Writes all that is known of a VM to fd, as text: how it ended if it has, the last fault, every vCPU's registers, the memory
+ * map, what the windows map. A VM that runs is paused while that is collected, not while
+ * it is written. -EINVAL before the start, -ETIMEDOUT as fl_vm_pause(), -errno of write(2). Any thread, but not from a
+ * callback.
  */
 FL_PUBLIC FL_CHECKED int fl_vm_write_report(struct fl_vm *vm, int fd);
 
@@ -409,6 +545,9 @@ FL_PUBLIC const char *fl_cause_name(enum fl_cause cause);   /* "truncated", ... 
 FL_PUBLIC const char *fl_access_name(enum fl_access access); /* "read", ... */
 FL_PUBLIC const char *fl_outcome_name(enum fl_outcome outcome);
 FL_PUBLIC const char *fl_action_name(enum fl_action action);	   /* "reflect", ... */
+FL_PUBLIC const char *fl_vm_state_name(enum fl_vm_state state);	   /* "running", ... */
+FL_PUBLIC const char *fl_vcpu_state_name(enum fl_vcpu_state state);
+FL_PUBLIC const char *fl_region_type_name(enum fl_region_type type); /* "ram", "share", "window" */
 FL_PUBLIC const char *fl_fault_mode_name(enum fl_fault_mode mode); /* "strict", ... */
 
 #ifdef __cplusplus

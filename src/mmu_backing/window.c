@@ -412,6 +412,7 @@ bool fl_window_look(struct fl_window *window, uint64_t offset, struct fl_window_
 	range = &window->ranges[offset / FL_RANGE_LEN];
 	view->state = range->state;
 	view->seq = range->seq;
+	view->run_len = FL_RANGE_LEN - offset % FL_RANGE_LEN;
 	if (range->backing) {
 		page = (unsigned int)(offset % FL_RANGE_LEN / FL_PAGE_LEN);
 		view->backing = fl_backing_ref(range->backing);
@@ -419,6 +420,7 @@ bool fl_window_look(struct fl_window *window, uint64_t offset, struct fl_window_
 		view->mapped_file_len = range->mapped_file_len;
 		view->hidden = fl_page_set_has(&range->hidden, page);
 		view->substituted = fl_page_set_has(&range->substituted, page);
+		view->run_len = fl_range_run_end(range, page) * FL_PAGE_LEN - offset % FL_RANGE_LEN;
 	}
 	return true;
 }

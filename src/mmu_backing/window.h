@@ -44,6 +44,7 @@ struct fl_window_view {
 		      */
 	bool substituted; /* the page is a private one, detached from the file */
 	uint64_t seq;	  /* another one after every change of the range */
+	uint64_t run_len; /* for so many bytes all of this is true, at least; to the end of the range at most */
 };
 
 /* len: multiple of 2 MiB, not 0, at most 64 GiB. Reserves address space, 1 GiB-congruent to gpa 0. */

@@ -69,6 +69,8 @@ static int find_all(struct fl_kvm_stats *stats)
 	}
 	if (result)
 		return result;
+	if (fl_kvm_stats_find(&header, descs, len, "blocking", &stats->blocking_at))
+		stats->blocking_at = 0;
 	stats->len = end - stats->start;
 	return stats->len <= DATA_LEN_MAX ? 0 : -ENOTSUP;
 }
@@ -121,5 +123,15 @@ int fl_kvm_stats_fixed(const struct fl_kvm_stats *stats, uint64_t *fixed)
 
 	if (!result)
 		*fixed = value[FL_KVM_STAT_FIXED];
+	return result;
+}
+
+int fl_kvm_stats_blocking(const struct fl_kvm_stats *stats, bool *blocking)
+{
+	uint64_t value;
+	int result = stats->blocking_at ? read_at(stats->fd, &value, sizeof(value), stats->blocking_at) : -ENOTSUP;
+
+	if (!result)
+		*blocking = value != 0;
 	return result;
 }

@@ -21,6 +21,7 @@ struct fl_kvm_stats {
 	int fd;
 	uint64_t offset[FL_KVM_STAT_COUNT]; /* in the file, each a uint64_t */
 	uint64_t start, len;		    /* the part of the file that holds them all */
+	uint64_t blocking_at;		    /* of one that not every kernel has; 0: this has none */
 };
 
 /*
@@ -35,6 +36,12 @@ void fl_kvm_stats_close(struct fl_kvm_stats *stats);
 FL_CHECKED_RESULT int fl_kvm_stats_unresolved(const struct fl_kvm_stats *stats, int64_t *unresolved);
 /* Page faults so far after which the vCPU got its page. Any thread. */
 FL_CHECKED_RESULT int fl_kvm_stats_fixed(const struct fl_kvm_stats *stats, uint64_t *fixed);
+
+/*
+ * Does the vCPU sleep in KVM_RUN, halted or not started yet? Any thread. -ENOTSUP: this kernel does not tell (before
+ * Linux 5.16).
+ */
+FL_CHECKED_RESULT int fl_kvm_stats_blocking(const struct fl_kvm_stats *stats, bool *blocking);
 
 /* Pure. Offset of the one-number counter `name` in the file; descs: its descriptors, len bytes. -ENOENT. */
 FL_CHECKED_RESULT int fl_kvm_stats_find(const struct kvm_stats_header *header, const void *descs, size_t len,

@@ -54,13 +54,31 @@ static void look(struct fl_vcpu *vcpu, struct fl_run_return *ret)
 	ret->stalled = fl_stall_look(&vcpu->last_look, &regs, atomic_load(&vcpu->look_unresolved));
 }
 
-static void run_once(struct fl_vcpu *vcpu, struct fl_run_return *ret)
+static void count_exit(struct fl_vcpu *vcpu)
+{
+	uint64_t exits = atomic_load_explicit(&vcpu->exits, memory_order_relaxed);
+
+	atomic_store_explicit(&vcpu->exits, exits + 1, memory_order_relaxed);
+}
+
+static void is_doing(struct fl_vcpu *vcpu, enum fl_vcpu_state state)
+{
+	atomic_store_explicit(&vcpu->doing, state, memory_order_relaxed);
+}
+
+/* pausing: KVM only finishes what it has half done; EINTR says that it has. */
+static void run_once(struct fl_vcpu *vcpu, bool pausing, struct fl_run_return *ret)
 {
 	*ret = (struct fl_run_return){.run = vcpu->run, .run_len = vcpu->env->kvm->vcpu_mmap_len};
 	/* kernels before 6.8 leave the last reason there when KVM_RUN fails */
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	vcpu->run->immediate_exit = pausing;
+	is_doing(vcpu, pausing ? FL_VCPU_SERVED : FL_VCPU_RUNNING);
 	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0)
 		ret->error = errno;
+	is_doing(vcpu, FL_VCPU_SERVED);
+	vcpu->run->immediate_exit = 0;
+	count_exit(vcpu);
 	if (ret->error == EINTR) {
 		take_signals(vcpu, ret);
 		look(vcpu, ret);
@@ -152,6 +170,7 @@ static enum fl_step serve(struct fl_vcpu *vcpu, const struct fl_intake *in, stru
 		serve_mmio(vcpu, in);
 		return FL_STEP_CONTINUE;
 	case FL_INTAKE_FAULT:
+		is_doing(vcpu, FL_VCPU_IN_FAULT);
 		return fl_fault_path(vcpu, in, ending);
 	case FL_INTAKE_RDMSR:
 		return fl_msr_read(vcpu, in, ending);
@@ -175,10 +194,11 @@ void fl_run_loop(struct fl_vcpu *vcpu)
 	snprintf(name, sizeof(name), "fl-vcpu%u", vcpu->index);
 	prctl(PR_SET_NAME, name);
 	while (!atomic_load(&vcpu->stop)) {
+		bool pausing = atomic_load(&vcpu->pause);
 		struct fl_run_return ret;
 		struct fl_intake in;
 
-		run_once(vcpu, &ret);
+		run_once(vcpu, pausing, &ret);
 		fl_intake(&ret, vcpu->env->map, &in);
 		if (in.kind != FL_INTAKE_FAULT)
 			fl_sync_regs_no_fault(vcpu);
@@ -188,6 +208,9 @@ void fl_run_loop(struct fl_vcpu *vcpu)
 				ops->ended(ops->arg, vcpu->index, ending.end, &ending.diag);
 			return;
 		}
+		/* any other exit was one more part of an instruction (docs of KVM_RUN's immediate_exit): go on with it */
+		if (pausing && ret.error == EINTR && in.kind == FL_INTAKE_INTR)
+			fl_vcpu_park(vcpu);
 	}
 	fl_sync_regs_flush(vcpu);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "mmu_backing/fault_site.h"
 #include "mmu_backing/gmem.h"
@@ -175,6 +176,17 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	return result;
 }
 
+static void init_sync(struct fl_vcpu *vcpu)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&vcpu->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vcpu->gate, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 int fl_vcpu_new(struct fl_vcpu_env *env, unsigned int index, struct fl_vcpu **out, struct fl_diag *diag)
 {
 	struct fl_vcpu *vcpu;
@@ -190,7 +202,7 @@ int fl_vcpu_new(struct fl_vcpu_env *env, unsigned int index, struct fl_vcpu **ou
 	vcpu->index = index;
 	vcpu->fd = -1;
 	vcpu->stats.fd = -1;
-	pthread_mutex_init(&vcpu->lock, NULL);
+	init_sync(vcpu);
 	result = set_up(vcpu, diag);
 	if (result) {
 		fl_vcpu_free(vcpu);
@@ -279,6 +291,7 @@ int fl_vcpu_set_entry(struct fl_vcpu *vcpu, const struct fl_vcpu_entry *entry, s
 static void *vcpu_thread(void *arg)
 {
 	fl_run_loop(arg);
+	fl_vcpu_note_end(arg);
 	return NULL;
 }
 
@@ -301,18 +314,28 @@ int fl_vcpu_start(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	return 0;
 }
 
-/* The flag first: a kick that comes before KVM_RUN stays pending and makes it return at once. */
+/*
+ * The flag first: a kick that comes before KVM_RUN stays pending and makes it return at once. A parked vCPU is not
+ * there, but at the gate.
+ */
 static void kick(struct fl_vcpu *vcpu, atomic_bool *flag)
 {
 	atomic_store(flag, true);
 	if (vcpu->started && !vcpu->joining)
 		pthread_kill(vcpu->thread, vcpu->env->kick_signal);
+	pthread_cond_broadcast(&vcpu->gate);
 }
 
 void fl_vcpu_request_stop(struct fl_vcpu *vcpu)
 {
 	FL_LOCKED(&vcpu->lock);
 	kick(vcpu, &vcpu->stop);
+}
+
+void fl_vcpu_request_pause(struct fl_vcpu *vcpu)
+{
+	FL_LOCKED(&vcpu->lock);
+	kick(vcpu, &vcpu->pause);
 }
 
 void fl_vcpu_ask_to_look(struct fl_vcpu *vcpu, int64_t unresolved)
@@ -347,6 +370,7 @@ void fl_vcpu_free(struct fl_vcpu *vcpu)
 		munmap(vcpu->run, vcpu->env->kvm->vcpu_mmap_len);
 	fl_kvm_stats_close(&vcpu->stats);
 	fl_close(&vcpu->fd);
+	pthread_cond_destroy(&vcpu->gate);
 	pthread_mutex_destroy(&vcpu->lock);
 	free(vcpu);
 }

@@ -74,6 +74,21 @@ FL_CHECKED_RESULT int fl_vcpu_set_entry(struct fl_vcpu *vcpu, const struct fl_vc
  */
 bool fl_vcpu_add_counters(const struct fl_vcpu *vcpu, const char *region, struct fl_counters *sum);
 
+/*
+ * What it is doing, without disturbing it; all of *info but its size. Any thread, any time before fl_vcpu_free().
+ */
+void fl_vcpu_get_info(struct fl_vcpu *vcpu, struct fl_vcpu_info *info);
+
+/*
+ * Pausing (park.c), by any thread, but by one at a time. A vCPU that is asked finishes what it has begun: the exit it
+ * serves, the fault it has, and what KVM has half done of an instruction; then it stays out of KVM_RUN until it is
+ * resumed or stopped. While it is parked its registers can be had with ioctls on fl_vcpu_fd().
+ */
+void fl_vcpu_request_pause(struct fl_vcpu *vcpu); /* asks and kicks; does not wait */
+/* Waits until it is parked or has ended. False: not by deadline_ns (CLOCK_MONOTONIC). */
+FL_CHECKED_RESULT bool fl_vcpu_wait_parked(struct fl_vcpu *vcpu, uint64_t deadline_ns);
+void fl_vcpu_resume(struct fl_vcpu *vcpu);
+
 FL_CHECKED_RESULT int fl_vcpu_start(struct fl_vcpu *vcpu, struct fl_diag *diag);
 void fl_vcpu_request_stop(struct fl_vcpu *vcpu); /* asks and kicks; does not wait; any thread */
 void fl_vcpu_stop(struct fl_vcpu *vcpu);	 /* asks, kicks, joins; idempotent; not from its own thread */

@@ -40,9 +40,17 @@ struct fl_vcpu {
 	atomic_bool look;		 /* the watchdog asks; set last */
 	_Atomic int64_t look_unresolved; /* fl_kvm_stats_unresolved() when it asked */
 
-	pthread_mutex_t lock; /* guards the next two and that `thread` may be signalled */
+	atomic_bool pause;		 /* it shall park before it runs on (park.c) */
+	_Atomic uint32_t doing;		 /* enum fl_vcpu_state, but for FL_VCPU_HALTED; written by its thread alone */
+	_Atomic uint64_t exits;		 /* returns of KVM_RUN; written by its thread alone */
+
+	pthread_mutex_t lock; /* guards the following and that `thread` may be signalled */
+	pthread_cond_t gate;  /* of all changes here, of pause and of stop */
 	bool started;
 	bool joining;
+	bool parked;	     /* out of KVM_RUN with nothing half done, and staying so while this lock is held */
+	bool ended;	     /* its thread runs the vCPU no more */
+	uint64_t cpu_ns_end; /* its thread's CPU time when it ended */
 	pthread_t thread;
 
 	/* the vCPU thread's own */
@@ -76,6 +84,11 @@ enum fl_step fl_ending(struct fl_ending *ending, enum fl_vcpu_end end, int error
 
 /* vcpu.c: makes the vCPU leave KVM_RUN and look whether it stands still; does not wait; any thread. */
 void fl_vcpu_ask_to_look(struct fl_vcpu *vcpu, int64_t unresolved);
+
+/* park.c: on the vCPU's thread, with nothing half done in KVM: stays until fl_vcpu_resume() or a stop. */
+void fl_vcpu_park(struct fl_vcpu *vcpu);
+/* park.c: on the vCPU's thread: it will not run again. */
+void fl_vcpu_note_end(struct fl_vcpu *vcpu);
 
 /* run_loop.c: the thread's body; returns when the vCPU is done or asked to stop. */
 void fl_run_loop(struct fl_vcpu *vcpu);

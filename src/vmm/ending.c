@@ -10,7 +10,7 @@
 #define POWEROFF_GRACE_MS 10000 /* between the agent's status and the guest's poweroff */
 #define DRAIN_STEP_MS	  200
 
-static void wake(const struct fl_vm *vm)
+void fl_vm_wake(const struct fl_vm *vm)
 {
 	uint64_t one = 1;
 
@@ -34,7 +34,7 @@ void fl_vm_end(struct fl_vm *vm, enum fl_end end, int code, const char *format, 
 		va_end(args);
 	}
 	pthread_mutex_unlock(&vm->lock);
-	wake(vm);
+	fl_vm_wake(vm);
 }
 
 /* What the agent said of the command is worth more than how the machine then went down. */
@@ -49,7 +49,7 @@ static bool end_with_command_result(struct fl_vm *vm)
 		vm->result = vm->command_result;
 	}
 	pthread_mutex_unlock(&vm->lock);
-	wake(vm);
+	fl_vm_wake(vm);
 	return had;
 }
 
@@ -111,7 +111,7 @@ static void command_ended(struct fl_vm *vm, enum fl_end end, int code, const cha
 		snprintf(vm->command_result.text, sizeof(vm->command_result.text), "%s", text);
 	}
 	pthread_mutex_unlock(&vm->lock);
-	wake(vm);
+	fl_vm_wake(vm);
 }
 
 /* guest/agent_conf.h says what lines there are; a guest may say anything. */
@@ -184,7 +184,9 @@ static void wait_for_end(struct fl_vm *vm)
 			fl_vm_end(vm, FL_END_STOPPED, 0, "stopped on request");
 			return;
 		}
-		if (command_done && deadline_ms < 0)
+		if (atomic_load(&vm->paused)) /* it cannot power off: the time is given again when it goes on */
+			deadline_ms = -1;
+		else if (command_done && deadline_ms < 0)
 			deadline_ms = now_ms() + POWEROFF_GRACE_MS;
 		if (deadline_ms >= 0 && now_ms() >= deadline_ms) {
 			fl_log(&vm->log, FL_LOG_WARN,
@@ -257,6 +259,7 @@ static void *supervise(void *arg)
 	vm->result.size = sizeof(vm->result);
 	vm->result.faults = atomic_load(&vm->env.fault_count);
 	vm->done = true;
+	vm->end_ns = fl_now_ns(CLOCK_MONOTONIC);
 	pthread_cond_broadcast(&vm->done_cond);
 	pthread_mutex_unlock(&vm->lock);
 	return NULL;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that is known of a VM that has ended, as text. Everything in it can have been chosen by a guest, or be gone:
+ * All that is known of a VM, as text. Everything in it can have been chosen by a guest, or be gone:
  * names are quoted, memory is read by fl_vm_look(), and what cannot be read is said to be so.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "vcpu/page_walk.h"
+#include "vmm/stretch.h"
 #include "vmm/vm.h"
 
 #define CODE_LEN      16u
@@ -57,25 +57,40 @@ static const char *end_name(enum fl_end end)
 	return (size_t)end < FL_ARRAY_SIZE(names) ? names[end] : "unknown";
 }
 
-static void put_end(FILE *out, struct fl_vm *vm)
+static void put_result(FILE *out, const struct fl_result *result)
 {
-	const struct fl_result *result = &vm->result;
-	char line[1024];
-
-	fprintf(out, "Faultline %s, guest ", fl_version());
-	put_quoted(out, vm->config.name);
-	fprintf(out, "\nend: %s, code %d\n", end_name(result->end), result->code);
+	fprintf(out, "end: %s, code %d\n", end_name(result->end), result->code);
 	if (result->text[0]) {
 		fputs("because: ", out);
 		put_quoted(out, result->text);
 		fputc('\n', out);
 	}
+}
+
+static void put_last_fault(FILE *out, struct fl_vm *vm)
+{
+	char line[1024] = "";
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->last_fault.fault.id)
+		fl_fault_format(&vm->last_fault.fault, line, sizeof(line));
+	pthread_mutex_unlock(&vm->lock);
+	if (line[0])
+		fprintf(out, "last fault: %s\n", line);
+}
+
+static void put_life(FILE *out, struct fl_vm *vm, enum fl_vm_state state)
+{
+	fprintf(out, "Faultline %s, guest ", fl_version());
+	put_quoted(out, vm->config.name);
+	fputc('\n', out);
+	if (state == FL_VM_ENDED) /* then it does not change any more */
+		put_result(out, &vm->result);
+	else
+		fprintf(out, "state: %s\n", fl_vm_state_name(state));
 	fprintf(out, "fault mode: %s (%s)\nfaults: %" PRIu64 "\n", fl_fault_mode_name(vm->mode.mode), vm->mode.why,
-		result->faults);
-	if (!vm->last_fault.fault.id)
-		return;
-	fl_fault_format(&vm->last_fault.fault, line, sizeof(line));
-	fprintf(out, "last fault: %s\n", line);
+		atomic_load(&vm->env.fault_count));
+	put_last_fault(out, vm);
 }
 
 static void put_segment(FILE *out, const char *name, const struct kvm_segment *s)
@@ -197,39 +212,22 @@ static void put_map(FILE *out, const struct fl_vm *vm)
 	}
 }
 
-/* A stretch of a window whose pages are of one kind and follow one another in one file. */
-struct stretch {
-	uint64_t start, end; /* window offsets */
-	struct fl_window_view view;
-};
-
-static bool goes_on(const struct stretch *stretch, const struct fl_window_view *view, uint64_t offset)
-{
-	const struct fl_window_view *first = &stretch->view;
-
-	return stretch->end == offset && first->state == view->state && first->backing == view->backing &&
-	       first->hidden == view->hidden && first->substituted == view->substituted &&
-	       (!view->backing || first->file_offset + (offset - stretch->start) == view->file_offset);
-}
-
 static void put_file(FILE *out, const struct fl_window_view *view)
 {
 	char path[PATH_ROOM];
-	struct stat st;
+	uint64_t file_len;
 
 	fl_backing_path(view->backing, path, sizeof(path));
 	put_quoted(out, path);
 	fprintf(out, " from %" PRIu64 " on, was %" PRIu64 " bytes", view->file_offset, view->mapped_file_len);
-	if (fstat(view->backing->fd, &st) == 0)
-		fprintf(out, ", is %" PRId64, (int64_t)st.st_size);
+	if (fl_backing_get_len(view->backing, &file_len) == 0)
+		fprintf(out, ", is %" PRIu64, file_len);
 }
 
-static void put_stretch(FILE *out, const struct fl_region *region, const struct stretch *stretch)
+static void put_stretch(FILE *out, const struct fl_region *region, const struct fl_stretch *stretch)
 {
 	const struct fl_window_view *view = &stretch->view;
 
-	if (view->state == FL_RANGE_RESERVED)
-		return;
 	fprintf(out, "  %016" PRIx64 "-%016" PRIx64 " %s%s%s", region->gpa + stretch->start,
 		region->gpa + stretch->end - 1,
 		view->state == FL_RANGE_MAPPED_RW   ? "rw "
@@ -241,17 +239,14 @@ static void put_stretch(FILE *out, const struct fl_region *region, const struct 
 	fputc('\n', out);
 }
 
-/* Substituted and hidden pages lie inside ranges: only where there are any is each page looked at. */
 static void put_window(FILE *out, const struct fl_region *region)
 {
-	struct stretch stretch = {0};
+	struct fl_stretch stretch;
 	struct fl_window_stats stats = {0};
-	struct fl_window_view view;
 	unsigned int lines = 0;
-	uint64_t step;
+	uint64_t offset = 0;
 
 	fl_window_get_stats(region->window, &stats);
-	step = stats.substitutes || stats.hidden ? FL_PAGE_LEN : FL_RANGE_LEN;
 	fputs("\nWindow ", out);
 	put_quoted(out, region->name);
 	fprintf(out,
@@ -260,22 +255,11 @@ static void put_window(FILE *out, const struct fl_region *region)
 		" repairs\n",
 		stats.ranges_mapped, stats.ranges_total, stats.ranges_most, stats.substitutes, stats.substituted,
 		stats.hidden, stats.restored, stats.repairs);
-	for (uint64_t offset = 0; lines < STRETCHES_MAX && fl_window_look(region->window, offset, &view);
-	     offset += step) {
-		if (offset && !goes_on(&stretch, &view, offset)) {
-			put_stretch(out, region, &stretch);
-			lines++;
-		}
-		if (!offset || !goes_on(&stretch, &view, offset)) {
-			fl_window_view_put(&stretch.view);
-			stretch = (struct stretch){.start = offset, .view = view};
-		} else {
-			fl_window_view_put(&view);
-		}
-		stretch.end = offset + step;
+	while (lines < STRETCHES_MAX && fl_stretch_next(region->window, &offset, &stretch)) {
+		put_stretch(out, region, &stretch);
+		fl_window_view_put(&stretch.view);
+		lines++;
 	}
-	put_stretch(out, region, &stretch);
-	fl_window_view_put(&stretch.view);
 	if (lines == STRETCHES_MAX)
 		fputs("  and more\n", out);
 }
@@ -295,11 +279,31 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-static bool has_ended(struct fl_vm *vm)
+/* The vCPUs stand. */
+static void put_all(FILE *out, struct fl_vm *vm, enum fl_vm_state state)
 {
-	FL_LOCKED(&vm->lock);
+	put_life(out, vm, state);
+	for (unsigned int i = 0; i < vm->config.opts.vcpus; i++)
+		put_vcpu(out, vm, i);
+	put_map(out, vm);
+	for (unsigned int i = 0; i < vm->map.count; i++)
+		if (vm->map.regions[i].window)
+			put_window(out, &vm->map.regions[i]);
+}
 
-	return vm->started && vm->done;
+static int collect(struct fl_vm *vm, FILE *out)
+{
+	enum fl_vm_state state;
+	int ret;
+	FL_LOCKED(&vm->pause_lock);
+
+	state = fl_vm_state(vm);
+	ret = fl_vm_hold(vm);
+	if (ret)
+		return ret;
+	put_all(out, vm, state);
+	fl_vm_let_go(vm);
+	return 0;
 }
 
 int fl_vm_write_report(struct fl_vm *vm, int fd)
@@ -307,21 +311,15 @@ int fl_vm_write_report(struct fl_vm *vm, int fd)
 	FL_FREE char *text = NULL;
 	size_t len = 0;
 	FILE *out;
+	int ret;
 
-	if (!has_ended(vm))
-		return -EBUSY;
+	if (!vm->started)
+		return -EINVAL;
 	out = open_memstream(&text, &len);
 	if (!out)
 		return -ENOMEM;
-	/* the threads have ended: what they filled does not change any more */
-	put_end(out, vm);
-	for (unsigned int i = 0; i < vm->config.opts.vcpus; i++)
-		put_vcpu(out, vm, i);
-	put_map(out, vm);
-	for (unsigned int i = 0; i < vm->map.count; i++)
-		if (vm->map.regions[i].window)
-			put_window(out, &vm->map.regions[i]);
+	ret = collect(vm, out);
 	if (fclose(out))
 		return -ENOMEM;
-	return write_all(fd, text, len);
+	return ret ? ret : write_all(fd, text, len);
 }

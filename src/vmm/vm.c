@@ -24,6 +24,7 @@ static int init_sync(struct fl_vm *vm, struct fl_diag *diag)
 	pthread_condattr_t attr;
 
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->pause_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&vm->done_cond, &attr);
@@ -185,6 +186,8 @@ int fl_vm_start(struct fl_vm *vm, struct fl_diag *diag)
 		ret = fl_vcpu_start(vm->vcpus[i], diag);
 	if (!ret)
 		ret = fl_vm_watchdog_start(vm, diag);
+	vm->start_ns = fl_now_ns(CLOCK_MONOTONIC);
+	vm->start_time_ns = fl_now_ns(CLOCK_REALTIME);
 	if (!ret)
 		ret = fl_vm_supervisor_start(vm, diag);
 	if (ret)
@@ -256,6 +259,7 @@ void fl_vm_free(struct fl_vm *vm)
 	fl_vm_config_fini(&vm->config);
 	fl_close(&vm->wake_fd);
 	pthread_cond_destroy(&vm->done_cond);
+	pthread_mutex_destroy(&vm->pause_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
 }

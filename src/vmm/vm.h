@@ -7,13 +7,17 @@
  *	windows.c	plain windows: files at addresses that the caller chose
  *	watching.c	the fault mode, and what watch mode needs: inotify and the watchdog
  *	faults.c	what vCPUs report and ask; status, counters, memory for whoever looks
- *	report.c	all that is known of a VM that has ended
+ *	pause.c		holds the vCPUs, and lets them go on
+ *	info.c		what a VM is and does, as structures for whoever looks
+ *	stretch.c	what a window maps, in as few pieces as there are
+ *	report.c	all that is known of a VM, as text
  *	devices.c	the virtio devices and their loop threads
  *	bus.c		port and MMIO accesses of the vCPUs
  *	ending.c	how a VM ends: the supervisor thread, the agent's status lines
  *
- * Lock: `lock` guards the members marked [lock]; nothing else is taken while it is held. All others are
- * set before the threads start and constant afterwards.
+ * Locks: `lock` guards the members marked [lock]; nothing else is taken while it is held. `pause_lock` is held by
+ * whoever brings the vCPUs to a stand, until they go on or are to stay; it is taken before all others, and by no thread
+ * of the VM. All other members are set before the threads start and constant afterwards.
  */
 #ifndef FL_VM_H
 #define FL_VM_H
@@ -104,8 +108,16 @@ struct fl_vm {
 	char status_line[256]; /* the agent's, being collected; console loop thread only */
 	size_t status_line_len;
 
+	uint64_t start_ns, start_time_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME */
+
+	pthread_mutex_t pause_lock;
+	atomic_bool paused; /* by fl_vm_pause(); written with pause_lock */
+
 	pthread_mutex_t lock;
 	pthread_cond_t done_cond;
+	uint64_t end_ns;		 /* [lock] CLOCK_MONOTONIC; 0: not yet */
+	uint64_t paused_at_ns;		 /* [lock] CLOCK_MONOTONIC; 0: it is not paused */
+	uint64_t paused_ns;		 /* [lock] in all earlier pauses */
 	bool done;			 /* [lock] everything has stopped, result is final */
 	bool ending;			 /* [lock] the first cause of an end has been taken */
 	bool command_ended;		 /* [lock] the agent said how */
@@ -146,6 +158,17 @@ FL_CHECKED_RESULT int fl_vm_watchdog_start(struct fl_vm *vm, struct fl_diag *dia
 void fl_vm_watchdog_stop(struct fl_vm *vm); /* before the vCPUs; idempotent */
 void fl_vm_watch_stop(struct fl_vm *vm);    /* after all that maps; idempotent */
 void fl_vm_watch_fini(struct fl_vm *vm);    /* after the windows are gone */
+
+/* ending.c: lets the supervisor see what has changed. */
+void fl_vm_wake(const struct fl_vm *vm);
+
+/*
+ * pause.c: brings the vCPUs to a stand, with pause_lock held; on failure, that of fl_vm_pause(), they go on. A VM that
+ * has ended can be held, too.
+ */
+FL_CHECKED_RESULT int fl_vm_hold(struct fl_vm *vm);
+void fl_vm_let_go(struct fl_vm *vm); /* unless it is paused */
+enum fl_vm_state fl_vm_state(struct fl_vm *vm);
 
 /* faults.c: fl_window_trouble_fn of a struct fl_vm_share */
 void fl_vm_window_trouble(void *share, enum fl_window_trouble trouble, const struct fl_window_stats *stats);

@@ -353,7 +353,7 @@ static void what_cannot_be_a_window_is_refused(void **state)
 	struct fl_result result = {.size = sizeof(result)};
 
 	make_vm(rig);
-	assert_int_equal(fl_vm_write_report(rig->vm, 2), -EBUSY);
+	assert_int_equal(fl_vm_write_report(rig->vm, 2), -EINVAL);
 	assert_int_equal(fl_vm_read_memory(rig->vm, 0, &result, 1), -EINVAL);
 	add_file(rig, 0, (struct fl_policy){{FL_ACTION_STOP}});
 	opts.name = "other";

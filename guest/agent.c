@@ -42,6 +42,7 @@ struct agent {
 	int sigchld_fd;
 	sigset_t old_mask;
 	struct fl_conf conf;
+	struct fl_orders orders;
 };
 
 /* What the child could not do before the command: sent over a pipe that a successful exec closes. */
@@ -281,13 +282,32 @@ static int start_child(const struct agent *agent, struct child *child, struct fl
 	return 0;
 }
 
-static int run_command(const struct agent *agent, int *wait_status, struct fl_diag *diag)
+/* The host wants the machine off: what the command leaves behind gets the rest of the time to end in. */
+static void wait_for_the_rest(struct agent *agent)
+{
+	struct pollfd pollfd = {.fd = agent->sigchld_fd, .events = POLLIN};
+	struct signalfd_siginfo info;
+	int left_ms;
+
+	while ((left_ms = fl_orders_timeout_ms(&agent->orders)) > 0 && waitpid(-1, NULL, WNOHANG) >= 0)
+		if (poll(&pollfd, 1, left_ms) > 0 && read(agent->sigchld_fd, &info, sizeof(info)) < 0)
+			continue;
+}
+
+static int run_command(struct agent *agent, int *wait_status, struct fl_diag *diag)
 {
 	struct child child = {0};
 	int ret = start_child(agent, &child, diag);
 
 	if (ret < 0)
 		return ret;
+	agent->orders = (struct fl_orders){
+		.port = agent->ports[FL_PORT_CONTROL],
+		.command = child.pid,
+		.everyone = -1,
+		.terminal = -1,
+		.patience_ms = FL_AGENT_PATIENCE_MS,
+	};
 	struct fl_relay_opts opts = {
 		.command = child.pid,
 		.sigchld_fd = agent->sigchld_fd,
@@ -299,14 +319,17 @@ static int run_command(const struct agent *agent, int *wait_status, struct fl_di
 		.stderr_pipe = child.pipes[2],
 		.grace_ms = GRACE_MS,
 		.connect_ms = CONNECT_MS,
+		.orders = &agent->orders,
 	};
 
-	return fl_relay_run(&opts, wait_status, diag);
+	ret = fl_relay_run(&opts, wait_status, diag);
+	wait_for_the_rest(agent);
+	return ret;
 }
 
 int main(void)
 {
-	struct agent agent = {.ports = {-1, -1, -1, -1}, .kmsg = -1, .sigchld_fd = -1};
+	struct agent agent = {.ports = {-1, -1, -1, -1, -1}, .kmsg = -1, .sigchld_fd = -1};
 	struct fl_diag diag = {0};
 	int wait_status = 0;
 

@@ -15,17 +15,27 @@
  *	exit N / signal N	how it ended; the agent then powers off
  *	failed N text		it could not be run; N = 126 or 127 as a shell would say, 125: the agent
  *				could not set up the guest; the agent then powers off
+ * Host to guest, as long as the command runs: on the port fl.control, one line each; what is not listed, or longer
+ * than 63 bytes, is ignored:
+ *	poweroff		SIGTERM to all processes (and SIGHUP to a command with a terminal), SIGKILL
+ *				FL_AGENT_PATIENCE_MS later; the machine powers off when the command has ended, and
+ *				fl.status says how
+ *	size ROWS COLS		of the command's terminal, 0 to 65535 each; ignored if it has none
+ *	signal N		a signal, 1 to 64, for the command's process group
  *
- * All four ports must exist. fl.stdin ends (PORT_OPEN 0) where the command's standard input ends; a
+ * All five ports must exist. fl.stdin ends (PORT_OPEN 0) where the command's standard input ends; a
  * PORT_OPEN 0 on fl.stdout or fl.stderr means that nobody reads there any more: the command gets SIGPIPE.
  */
 #ifndef FL_AGENT_CONF_H
 #define FL_AGENT_CONF_H
 
-#define FL_AGENT_CONF_PATH   "/faultline.conf"
-#define FL_AGENT_PORT_STDIN  "fl.stdin"
-#define FL_AGENT_PORT_STDOUT "fl.stdout"
-#define FL_AGENT_PORT_STDERR "fl.stderr"
-#define FL_AGENT_PORT_STATUS "fl.status"
+#define FL_AGENT_CONF_PATH    "/faultline.conf"
+#define FL_AGENT_PORT_STDIN   "fl.stdin"
+#define FL_AGENT_PORT_STDOUT  "fl.stdout"
+#define FL_AGENT_PORT_STDERR  "fl.stderr"
+#define FL_AGENT_PORT_STATUS  "fl.status"
+#define FL_AGENT_PORT_CONTROL "fl.control"
+
+#define FL_AGENT_PATIENCE_MS 5000
 
 #endif

@@ -17,6 +17,7 @@ static const char *const port_names[FL_PORT_COUNT] = {
 	[FL_PORT_STDIN] = FL_AGENT_PORT_STDIN,
 	[FL_PORT_STDOUT] = FL_AGENT_PORT_STDOUT,
 	[FL_PORT_STDERR] = FL_AGENT_PORT_STDERR,
+	[FL_PORT_CONTROL] = FL_AGENT_PORT_CONTROL,
 };
 
 int64_t fl_now_ms(void)

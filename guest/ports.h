@@ -5,7 +5,7 @@
 
 #include "fl_diag.h"
 
-enum fl_port { FL_PORT_STATUS, FL_PORT_STDIN, FL_PORT_STDOUT, FL_PORT_STDERR, FL_PORT_COUNT };
+enum fl_port { FL_PORT_STATUS, FL_PORT_STDIN, FL_PORT_STDOUT, FL_PORT_STDERR, FL_PORT_CONTROL, FL_PORT_COUNT };
 
 /*
  * Opens all ports, waiting at most timeout_ms for them to appear. fds[] gets those that were found,

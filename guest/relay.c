@@ -32,6 +32,8 @@ struct relay {
 	const struct fl_relay_opts *opts;
 	struct stream streams[STREAM_COUNT];
 	int64_t connect_deadline_ms;
+	bool orders_seen;  /* the host had the port for them open at some time */
+	bool orders_ended; /* no more of them will come */
 	bool exited;
 	int wait_status;
 	int64_t grace_deadline_ms;
@@ -164,13 +166,44 @@ static void reap(struct relay *relay)
 /* -1: nothing but the descriptors can bring news. */
 static int next_timeout_ms(const struct relay *relay, bool connecting)
 {
+	int orders_ms = relay->opts->orders ? fl_orders_timeout_ms(relay->opts->orders) : -1;
+
 	if (connecting)
 		return RECHECK_MS;
 	if (!relay->exited)
-		return -1;
+		return orders_ms;
 	int64_t left = relay->grace_deadline_ms - fl_now_ms();
 
-	return left > 0 ? (int)left : -1;
+	if (left <= 0)
+		return orders_ms;
+	return orders_ms < 0 ? (int)left : FL_MIN(orders_ms, (int)left);
+}
+
+/* As with the streams: a port that the host has not opened yet looks closed. */
+static void set_orders_pollfd(struct relay *relay, struct pollfd *pollfd, bool *connecting)
+{
+	*pollfd = (struct pollfd){.fd = -1, .events = POLLIN};
+	if (!relay->opts->orders || relay->orders_ended)
+		return;
+	struct pollfd probe = {.fd = relay->opts->orders->port};
+
+	if (!relay->orders_seen && fl_now_ms() < relay->connect_deadline_ms && poll(&probe, 1, 0) > 0) {
+		*connecting = true;
+		return;
+	}
+	relay->orders_seen = true;
+	pollfd->fd = probe.fd;
+}
+
+static void take_orders(struct relay *relay, const struct pollfd *pollfd)
+{
+	if (!relay->opts->orders)
+		return;
+	if (pollfd->revents & POLLIN)
+		relay->orders_ended = !fl_orders_read(relay->opts->orders);
+	else if (pollfd->revents)
+		relay->orders_ended = true; /* POLLHUP and the like would come back at once for ever */
+	fl_orders_tick(relay->opts->orders);
 }
 
 static void set_pollfds(const struct relay *relay, const struct stream *stream, struct pollfd *from, struct pollfd *to,
@@ -208,16 +241,19 @@ static bool all_over(struct relay *relay)
 static int relay_loop(struct relay *relay, struct fl_diag *diag)
 {
 	while (!all_over(relay)) {
-		struct pollfd pollfds[1 + 2 * STREAM_COUNT];
+		struct pollfd pollfds[2 + 2 * STREAM_COUNT];
+		struct pollfd *orders = &pollfds[1], *pairs = &pollfds[2];
 		bool connecting = false;
 
 		pollfds[0] = (struct pollfd){.fd = relay->opts->sigchld_fd, .events = POLLIN};
+		set_orders_pollfd(relay, orders, &connecting);
 		for (int i = 0; i < STREAM_COUNT; i++)
-			set_pollfds(relay, &relay->streams[i], &pollfds[1 + 2 * i], &pollfds[2 + 2 * i], &connecting);
+			set_pollfds(relay, &relay->streams[i], &pairs[2 * i], &pairs[2 * i + 1], &connecting);
 		if (poll(pollfds, FL_ARRAY_SIZE(pollfds), next_timeout_ms(relay, connecting)) < 0 && errno != EINTR)
 			return fl_diag(diag, -errno, "the command's streams cannot be polled: %s", strerror(errno));
 		for (int i = 0; i < STREAM_COUNT; i++)
-			step_stream(relay, &relay->streams[i], &pollfds[1 + 2 * i], &pollfds[2 + 2 * i]);
+			step_stream(relay, &relay->streams[i], &pairs[2 * i], &pairs[2 * i + 1]);
+		take_orders(relay, orders);
 		if (pollfds[0].revents)
 			reap(relay);
 	}

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "fl_diag.h"
+#include "guest/orders.h"
 
 struct fl_relay_opts {
 	pid_t command;	/* a child of this process; all children are reaped meanwhile */
@@ -20,8 +21,9 @@ struct fl_relay_opts {
 	int stdin_pipe; /* this side's ends of the command's pipes: become non-blocking, are closed */
 	int stdout_pipe;
 	int stderr_pipe;
-	int grace_ms;	/* how long children left behind may keep the command's output open */
-	int connect_ms; /* how long a port may look closed (POLLHUP) at first before that is believed */
+	int grace_ms;		  /* how long children left behind may keep the command's output open */
+	int connect_ms;		  /* how long a port may look closed (POLLHUP) at first before that is believed */
+	struct fl_orders *orders; /* done meanwhile; NULL: there are none */
 };
 
 /*

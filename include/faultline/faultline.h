@@ -368,6 +368,22 @@ FL_PUBLIC FL_CHECKED int fl_vm_pause(struct fl_vm *vm);
 /* Lets a paused VM go on. 0 also if it is not paused. Errors and threads as fl_vm_pause(); does not wait for the guest. */
 FL_PUBLIC FL_CHECKED int fl_vm_resume(struct fl_vm *vm);
 
+/*
+ * Asks the guest to power off: its agent sends SIGTERM to all processes (SIGHUP too to a command with a terminal),
+ * SIGKILL 5 s later, unmounts the shares and powers off. Returns at once; fl_vm_wait() then says how the command ended,
+ * be it by itself or by that signal. Asked before the command runs, the guest does so as soon as it does. A guest
+ * that does not listen goes on: fl_vm_stop() after a time that the caller likes. May be repeated.
+ * -EINVAL before the start, -ESRCH after the end, -ENOTSUP with an initrd of the caller's, which has no agent;
+ * -EAGAIN if the guest has not listened for very long. Any thread.
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_power_off(struct fl_vm *vm);
+
+/*
+ * Sends a signal (1 to 64, the guest's numbers) to the command's process group in the guest, when the agent has started
+ * it. -EINVAL also for other numbers; else as fl_vm_power_off().
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_signal_command(struct fl_vm *vm, int signal_number);
+
 /* Stops the VM if it runs, joins its threads, frees it. NULL is allowed. Not from a callback. */
 FL_PUBLIC void fl_vm_free(struct fl_vm *vm);
 

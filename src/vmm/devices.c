@@ -55,6 +55,11 @@ static int add_console(struct fl_vm *vm, struct fl_diag *diag)
 				 .in_fd = has_command ? command->stdin_fd : -1,
 				 .out_fd = -1,
 				 .is_input = true},
+				/* what fl_vm_power_off() and its like say */
+				{.name = FL_AGENT_PORT_CONTROL,
+				 .in_fd = vm->control_fds[0],
+				 .out_fd = -1,
+				 .is_input = true},
 				/* the last, so that all output has been written when a status is heard */
 				{.name = FL_AGENT_PORT_STATUS,
 				 .in_fd = -1,
@@ -62,7 +67,7 @@ static int add_console(struct fl_vm *vm, struct fl_diag *diag)
 				 .received = fl_vm_status_received,
 				 .arg = vm},
 			},
-		.port_count = 5,
+		.port_count = 6,
 	};
 	int ret = fl_loop_new("fl-console", 0, &vm->console_loop, diag);
 

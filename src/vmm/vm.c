@@ -32,6 +32,8 @@ static int init_sync(struct fl_vm *vm, struct fl_diag *diag)
 	vm->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->wake_fd < 0)
 		return fl_diag(diag, -errno, "cannot make an eventfd: %m");
+	if (pipe2(vm->control_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return fl_diag(diag, -errno, "cannot make a pipe: %m");
 	return 0;
 }
 
@@ -43,6 +45,7 @@ int fl_vm_new(const struct fl_vm_opts *opts, struct fl_vm **out, struct fl_diag 
 	if (!vm)
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	vm->wake_fd = vm->kvm.kvm_fd = vm->kvm.vm_fd = vm->ram.fd = -1;
+	vm->control_fds[0] = vm->control_fds[1] = -1;
 	ret = fl_vm_config_init(&vm->config, opts, diag);
 	if (ret) {
 		free(vm);
@@ -258,6 +261,8 @@ void fl_vm_free(struct fl_vm *vm)
 	fl_command_config_fini(&vm->command);
 	fl_vm_config_fini(&vm->config);
 	fl_close(&vm->wake_fd);
+	fl_close(&vm->control_fds[0]);
+	fl_close(&vm->control_fds[1]);
 	pthread_cond_destroy(&vm->done_cond);
 	pthread_mutex_destroy(&vm->pause_lock);
 	pthread_mutex_destroy(&vm->lock);

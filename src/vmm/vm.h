@@ -14,6 +14,7 @@
  *	devices.c	the virtio devices and their loop threads
  *	bus.c		port and MMIO accesses of the vCPUs
  *	ending.c	how a VM ends: the supervisor thread, the agent's status lines
+ *	control.c	what the agent is asked for while it runs
  *
  * Locks: `lock` guards the members marked [lock]; nothing else is taken while it is held. `pause_lock` is held by
  * whoever brings the vCPUs to a stand, until they go on or are to stay; it is taken before all others, and by no thread
@@ -103,6 +104,7 @@ struct fl_vm {
 
 	int wake_fd;		/* eventfd: the supervisor should look */
 	atomic_bool stop_asked; /* by fl_vm_stop() */
+	int control_fds[2];	/* a pipe to the agent's port fl.control; non-blocking, as long as the VM lives */
 	pthread_t supervisor;
 	bool started;	       /* the supervisor exists */
 	char status_line[256]; /* the agent's, being collected; console loop thread only */

@@ -23,7 +23,16 @@ struct fixture {
 	int host[3]; /* the host's ends of the ports */
 	struct fl_relay_opts opts;
 	sigset_t old_mask;
+	int64_t cpu_before_ms; /* what this process had used when the test began */
 };
+
+static int64_t cpu_ms(void)
+{
+	struct timespec cpu;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	return (int64_t)cpu.tv_sec * 1000 + cpu.tv_nsec / 1000000;
+}
 
 static int setup(void **state)
 {
@@ -46,6 +55,7 @@ static int setup(void **state)
 	fixture->opts.sigchld_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	fixture->opts.grace_ms = GRACE_MS;
 	fixture->opts.connect_ms = 1000;
+	fixture->cpu_before_ms = cpu_ms();
 	*state = fixture;
 	return 0;
 }
@@ -371,6 +381,72 @@ static void other_children_are_reaped_too(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+/* Commands run in the group of their own that orders go to; what the host says waits in the port. */
+static struct fl_orders order(struct fixture *fixture, const char *script, const char *text, int *host)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	*host = pair[0];
+	start_command(fixture, script);
+	setpgid(fixture->opts.command, fixture->opts.command);
+	assert_int_equal(write(pair[0], text, strlen(text)), strlen(text));
+	return (struct fl_orders){.port = pair[1],
+				  .command = fixture->opts.command,
+				  .everyone = -fixture->opts.command,
+				  .terminal = -1,
+				  .patience_ms = 300};
+}
+
+static void a_command_ends_on_the_hosts_request(void **state)
+{
+	struct fixture *fixture = *state;
+	int host;
+	struct fl_orders orders = order(fixture, "sleep 15; echo no", "poweroff\n", &host);
+
+	fixture->opts.orders = &orders;
+	int status = run(fixture);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGTERM);
+	assert_false(orders.killed);
+	close(host);
+	close(orders.port);
+}
+
+static void a_command_that_ignores_the_request_is_killed(void **state)
+{
+	struct fixture *fixture = *state;
+	int host;
+	struct fl_orders orders = order(fixture, "trap '' TERM; sleep 15; sleep 15", "", &host);
+	int64_t before_ms = fl_now_ms();
+
+	fixture->opts.orders = &orders;
+	poll(NULL, 0, 200); /* until the shell has its trap */
+	assert_int_equal(write(host, "poweroff\n", 9), 9);
+	int status = run(fixture);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_in_range(fl_now_ms() - before_ms, 300, 10000);
+	close(host);
+	close(orders.port);
+}
+
+static void a_port_for_orders_that_is_closed_costs_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	int host;
+	struct fl_orders orders = order(fixture, "sleep 1; exit 5", "", &host);
+
+	fixture->opts.orders = &orders;
+	close(host);
+	assert_int_equal(WEXITSTATUS(run(fixture)), 5);
+	/* a loop that spins would have used up most of the second */
+	assert_in_range(cpu_ms() - fixture->cpu_before_ms, 0, 300);
+	close(orders.port);
+}
+
 #define RELAY_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	RELAY_TEST(output_and_status_arrive),
@@ -383,5 +459,8 @@ static const struct CMUnitTest tests[] = {
 	RELAY_TEST(a_host_that_stops_reading_gives_sigpipe),
 	RELAY_TEST(a_command_that_closes_its_input_goes_on),
 	RELAY_TEST(other_children_are_reaped_too),
+	RELAY_TEST(a_command_ends_on_the_hosts_request),
+	RELAY_TEST(a_command_that_ignores_the_request_is_killed),
+	RELAY_TEST(a_port_for_orders_that_is_closed_costs_nothing),
 };
 FL_TEST_MAIN(50, tests)

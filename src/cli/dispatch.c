@@ -8,6 +8,7 @@
 #include "cli/diag.h"
 #include "cli/doctor.h"
 #include "cli/help.h"
+#include "cli/life.h"
 #include "cli/options.h"
 #include "cli/parse.h"
 #include "cli/run.h"
@@ -46,8 +47,21 @@ static const struct {
 	const char *name;
 	int (*call)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */
 } calls[] = {
-	{"run", fl_cli_run_main}, {"doctor", fl_cli_doctor_main}, {"help", do_help},	     {"--help", do_help},
-	{"-h", do_help},	  {"version", do_version},	  {"--version", do_version},
+	{"run", fl_cli_run_main},
+	{"ps", fl_cli_life_main},
+	{"status", fl_cli_life_main},
+	{"faults", fl_cli_life_main},
+	{"console", fl_cli_life_main},
+	{"inspect", fl_cli_life_main},
+	{"pause", fl_cli_life_main},
+	{"resume", fl_cli_life_main},
+	{"stop", fl_cli_life_main},
+	{"doctor", fl_cli_doctor_main},
+	{"help", do_help},
+	{"--help", do_help},
+	{"-h", do_help},
+	{"version", do_version},
+	{"--version", do_version},
 };
 
 int fl_cli_main(int argc, char **argv)

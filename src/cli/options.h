@@ -68,6 +68,7 @@ struct fl_cli_options {
 	bool no_config;
 	bool reading_file;  /* while it is parsed: what comes is a default */
 	const char *name;   /* NULL: to be made up */
+	bool is_named;	    /* by whoever runs it */
 	const char *kernel; /* NULL: to be found */
 	const char *params;
 	const char *cwd;

@@ -18,11 +18,17 @@ void fl_cli_output_init(struct fl_cli_output *output, FILE *out, bool show_conso
 {
 	*output = (struct fl_cli_output){.out = out, .show_console = show_console};
 	fl_cli_events_none(&output->events);
+	fl_cli_ring_init(&output->console, FL_CLI_CONSOLE_LEN, false);
+	fl_cli_ring_init(&output->faults_text, FL_CLI_FAULTS_LEN, true);
+	fl_cli_ring_init(&output->faults_json, FL_CLI_FAULTS_LEN, true);
 	pthread_mutex_init(&output->lock, NULL);
 }
 
 void fl_cli_output_fini(struct fl_cli_output *output)
 {
+	fl_cli_ring_fini(&output->console);
+	fl_cli_ring_fini(&output->faults_text);
+	fl_cli_ring_fini(&output->faults_json);
 	pthread_mutex_destroy(&output->lock);
 }
 
@@ -86,17 +92,18 @@ void fl_cli_print_left_out(struct fl_cli_output *output)
 	print_left_out(output->out, left_out);
 }
 
-static void put_event(struct fl_cli_output *output, const struct fl_fault *fault)
+/* Half an object would spoil the reader's day more than none. */
+static void put_json(struct fl_cli_output *output, const struct fl_fault *fault)
 {
 	char event[FAULT_EVENT_LEN];
-	int len;
+	int len = fl_fault_format_json(fault, event, sizeof(event) - 1);
 
-	if (output->events.fd < 0)
+	if (len <= 0 || (size_t)len >= sizeof(event) - 1)
 		return;
-	len = fl_fault_format_json(fault, event, sizeof(event));
-	/* half an object would spoil the reader's day more than none */
-	if (len > 0 && (size_t)len < sizeof(event))
+	if (output->events.fd >= 0)
 		fl_cli_events_put(&output->events, event, (size_t)len, false);
+	event[len] = '\n';
+	fl_cli_ring_put(&output->faults_json, event, (size_t)len + 1);
 }
 
 void fl_cli_on_fault(void *arg, const struct fl_fault *fault)
@@ -105,13 +112,17 @@ void fl_cli_on_fault(void *arg, const struct fl_fault *fault)
 	char line[FAULT_LINE_LEN];
 	uint64_t left_out;
 
-	put_event(output, fault);
+	put_json(output, fault);
+	fl_fault_format(fault, line, sizeof(line) - 1);
+	size_t len = strlen(line);
+
+	line[len] = '\n';
+	fl_cli_ring_put(&output->faults_text, line, len + 1);
 	/* the one that stops the guest is the one that everybody wants to see */
 	if (!may_print(output, &left_out) && fault->outcome != FL_OUTCOME_STOPPED)
 		return;
 	print_left_out(output->out, left_out);
-	fl_fault_format(fault, line, sizeof(line));
-	fprintf(output->out, "faultline: %s\n", line);
+	fprintf(output->out, "faultline: %.*s\n", (int)len, line);
 	fflush(output->out);
 }
 
@@ -131,36 +142,15 @@ void fl_cli_on_window(void *arg, const struct fl_window_event *event)
 	fflush(output->out);
 }
 
-static void keep_tail(struct fl_cli_output *output, const char *bytes, size_t len)
-{
-	size_t size = sizeof(output->tail);
-
-	if (len > size) {
-		bytes += len - size;
-		len = size;
-	}
-	if (output->tail_used + len > size) {
-		size_t drop = output->tail_used + len - size;
-
-		memmove(output->tail, output->tail + drop, output->tail_used - drop);
-		output->tail_used -= drop;
-	}
-	memcpy(output->tail + output->tail_used, bytes, len);
-	output->tail_used += len;
-}
-
 void fl_cli_on_console(void *arg, const void *bytes, size_t len)
 {
 	struct fl_cli_output *output = arg;
 
-	if (output->show_console) {
-		fwrite(bytes, 1, len, output->out);
-		fflush(output->out);
+	fl_cli_ring_put(&output->console, bytes, len);
+	if (!output->show_console)
 		return;
-	}
-	pthread_mutex_lock(&output->lock);
-	keep_tail(output, bytes, len);
-	pthread_mutex_unlock(&output->lock);
+	fwrite(bytes, 1, len, output->out);
+	fflush(output->out);
 }
 
 static const char *last_lines(const char *start, const char *end, unsigned int lines)
@@ -176,24 +166,24 @@ void fl_cli_print_console_tail(struct fl_cli_output *output)
 {
 	char copy[FL_CLI_CONSOLE_TAIL_LEN];
 
-	pthread_mutex_lock(&output->lock);
-	size_t used = output->tail_used;
+	uint64_t at = fl_cli_ring_end(&output->console);
+	size_t used;
 
-	memcpy(copy, output->tail, used);
-	pthread_mutex_unlock(&output->lock);
+	at = at > sizeof(copy) ? at - sizeof(copy) : 0;
+	used = fl_cli_ring_read(&output->console, &at, copy, sizeof(copy));
 	while (used > 0 && (copy[used - 1] == '\n' || copy[used - 1] == '\r'))
 		used--;
 	if (used == 0)
 		return;
-	const char *at = last_lines(copy, copy + used, CONSOLE_TAIL_LINES);
+	const char *shown = last_lines(copy, copy + used, CONSOLE_TAIL_LINES);
 
 	fputs("faultline: the end of the guest's console:\n    ", output->out);
-	for (; at < copy + used; at++) {
+	for (; shown < copy + used; shown++) {
 		/* a guest's bytes must not drive the user's terminal */
-		if (*at == '\n')
+		if (*shown == '\n')
 			fputs("\n    ", output->out);
-		else if ((unsigned char)*at >= ' ' && (unsigned char)*at < 0x7f)
-			fputc(*at, output->out);
+		else if ((unsigned char)*shown >= ' ' && (unsigned char)*shown < 0x7f)
+			fputc(*shown, output->out);
 	}
 	fputc('\n', output->out);
 }

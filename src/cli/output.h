@@ -8,8 +8,13 @@
 
 #include "cli/events.h"
 #include "cli/options.h"
+#include "cli/ring.h"
 
 #define FL_CLI_CONSOLE_TAIL_LEN 2048
+
+/* What is kept for "faultline console" and "faultline faults". */
+#define FL_CLI_CONSOLE_LEN ((size_t)64 << 10)
+#define FL_CLI_FAULTS_LEN  ((size_t)256 << 10)
 
 /* Lines about faults: so many at once, and so many a second from then on. */
 #define FL_CLI_FAULT_LINES_BURST 50u
@@ -18,11 +23,10 @@
 struct fl_cli_output {
 	FILE *out;
 	const struct fl_cli_options *options; /* what the tags of shares stand for; NULL: for themselves */
-	bool show_console; /* else the end of it is kept, for a guest that dies */
+	bool show_console; /* else the end of it is shown of a guest that dies */
 	struct fl_cli_events events;
+	struct fl_cli_ring console, faults_text, faults_json;
 	pthread_mutex_t lock; /* guards the rest: vCPU threads write, the main thread reads */
-	size_t tail_used;
-	char tail[FL_CLI_CONSOLE_TAIL_LEN];
 	uint64_t fault_lines_ns; /* CLOCK_MONOTONIC: until when the lines said so far use the rate up */
 	uint64_t fault_lines_left_out;
 };

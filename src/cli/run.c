@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/control_server.h"
+#include "cli/describe.h"
+#include "cli/diag.h"
 #include "cli/dry_run.h"
 #include "cli/help.h"
 #include "cli/inspect.h"
@@ -22,8 +26,11 @@
 
 /* How the waiting thread tells the main thread; the library's own kick is a real-time signal. */
 #define ENDED_SIGNAL	   SIGUSR2
+#define STOP_SIGNAL	   SIGUSR1 /* of the control socket's thread: "faultline stop" */
 #define EVENT_LINE_LEN	   4096 /* the texts in it are below 512 bytes, each escaped to 5 at most */
 #define EVENTS_PATIENCE_MS 2000
+#define CONTROL_PATIENCE_MS 500
+#define GRACE_S		   10 /* for a guest that is asked to end by a signal to this program */
 
 struct run {
 	const struct fl_cli_options *options;
@@ -35,6 +42,9 @@ struct run {
 	bool interrupted;    /* by a signal or that limit, whose handling is the default's from then on */
 	int wait_error;
 	struct fl_result result;
+	struct fl_cli_control *control; /* NULL: there is none */
+	struct fl_cli_described described;
+	atomic_uint stop_timeout_s; /* of "faultline stop" */
 };
 
 int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_len)
@@ -124,25 +134,68 @@ static int next_signal(const sigset_t *signals, int64_t deadline_ms)
 	}
 }
 
-/* Stops the VM on a signal or at the time limit; returns the exit status that this gives, or 0. */
-static int watch(struct run *run)
+/* Whoever signals again from now on does not want to wait. */
+static void stop_at_once(struct run *run)
 {
-	int signal_number = next_signal(&run->signals, run->deadline_ms);
-
-	if (signal_number == ENDED_SIGNAL)
-		return 0;
-	run->interrupted = true;
-	fl_vm_stop(run->vm);
-	/* whoever signals again does not want to wait for that */
 	sigset_t impatient = run->signals;
 
+	run->interrupted = true;
+	fl_vm_stop(run->vm);
 	sigdelset(&impatient, ENDED_SIGNAL);
+	sigdelset(&impatient, STOP_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &impatient, NULL);
-	if (signal_number)
-		return FL_CLI_EXIT_SIGNAL + signal_number;
+}
+
+/* Asks the guest to power off, and has that end at *deadline_ms. False: it cannot be asked. */
+static bool ask_to_end(struct run *run, uint32_t timeout_s, int64_t *deadline_ms)
+{
+	int64_t end_ms = now_ms() + (int64_t)timeout_s * 1000;
+
+	/* nobody would power off who cannot run */
+	if (timeout_s == 0 || fl_vm_resume(run->vm) < 0 || fl_vm_power_off(run->vm) < 0)
+		return false;
+	if (*deadline_ms == 0 || end_ms < *deadline_ms)
+		*deadline_ms = end_ms;
+	return true;
+}
+
+static int time_is_over(const struct run *run)
+{
 	fprintf(stderr, "faultline: the guest was stopped after the time limit of %u s (--timeout).\n",
 		run->options->timeout_s);
 	return FL_CLI_EXIT_TIMEOUT;
+}
+
+/*
+ * Waits for the guest's end, which signals and the control socket can ask for and the time limit demands; returns the exit
+ * status that these give, or 0.
+ */
+static int watch(struct run *run)
+{
+	int64_t deadline_ms = run->deadline_ms;
+	bool asked = false;
+	int status = 0;
+
+	for (;;) {
+		int signal_number = next_signal(&run->signals, deadline_ms);
+		uint32_t timeout_s = GRACE_S;
+
+		if (signal_number == ENDED_SIGNAL)
+			return status;
+		if (signal_number == STOP_SIGNAL)
+			timeout_s = atomic_load(&run->stop_timeout_s);
+		else if (signal_number)
+			status = FL_CLI_EXIT_SIGNAL + signal_number;
+		else if (!asked)
+			status = time_is_over(run);
+		/* whoever asks twice by a signal, or has waited long enough */
+		if (signal_number == 0 || (asked && signal_number != STOP_SIGNAL) ||
+		    !ask_to_end(run, timeout_s, &deadline_ms)) {
+			stop_at_once(run);
+			return status;
+		}
+		asked = true;
+	}
 }
 
 static int wait_and_judge(struct run *run)
@@ -158,8 +211,11 @@ static int wait_and_judge(struct run *run)
 	int interrupted = watch(run);
 
 	pthread_join(waiter, NULL);
-	/* a guest that had ended by itself at that moment has a status worth more than "interrupted" */
-	if (interrupted && (run->wait_error || run->result.end == FL_END_STOPPED))
+	/*
+	 * a guest that had ended by itself at that moment has a status worth more than "interrupted"; one that was asked
+	 * ends by the agent's SIGTERM
+	 */
+	if (interrupted && (run->wait_error || run->result.end == FL_END_STOPPED || run->result.end == FL_END_SIGNALED))
 		return interrupted;
 	if (run->wait_error) {
 		fprintf(stderr, "faultline: waiting for the guest failed: %s.\n", strerror(-run->wait_error));
@@ -239,8 +295,79 @@ static void finish(struct run *run, int status)
 	if (!wait)
 		return;
 	fl_cli_invite_inspection(run->options->report);
-	sigdelset(&enders, ENDED_SIGNAL);
+	sigdelset(&enders, ENDED_SIGNAL); /* "faultline stop" is one of those that end the waiting */
 	(void)next_signal(&enders, run->deadline_ms);
+}
+
+static int describe(void *arg, enum fl_cli_control_what what, bool json, FILE *out, struct fl_diag *diag)
+{
+	const struct run *run = arg;
+
+	return json ? fl_cli_describe_json(&run->described, what, out, diag)
+		    : fl_cli_describe_text(&run->described, what, out, diag);
+}
+
+static int explain(int error, const char *what, struct fl_diag *diag)
+{
+	switch (error) {
+	case -ETIMEDOUT:
+		return fl_cli_diag(diag, error, "The guest cannot be %s: a virtual CPU waits for the host.", what);
+	case -ESHUTDOWN:
+	case -EINVAL:
+		return fl_cli_diag(diag, error, "The guest cannot be %s: it does not run, or ends just now.", what);
+	default:
+		return fl_cli_diag(diag, error, "The guest cannot be %s: %s.", what, strerror(-error));
+	}
+}
+
+static int pause_vm(void *arg, struct fl_diag *diag)
+{
+	const struct run *run = arg;
+	int ret = fl_vm_pause(run->vm);
+
+	return ret < 0 ? explain(ret, "paused", diag) : 0;
+}
+
+static int resume_vm(void *arg, struct fl_diag *diag)
+{
+	const struct run *run = arg;
+	int ret = fl_vm_resume(run->vm);
+
+	return ret < 0 ? explain(ret, "resumed", diag) : 0;
+}
+
+static void stop_vm(void *arg, uint32_t timeout_s)
+{
+	struct run *run = arg;
+
+	atomic_store(&run->stop_timeout_s, timeout_s);
+	pthread_kill(run->main_thread, STOP_SIGNAL);
+}
+
+/* A guest can do without, so only a name that somebody chose is worth an error. */
+static int open_control(struct run *run, struct fl_diag *diag)
+{
+	struct fl_cli_control_ops ops = {
+		.describe = describe,
+		.pause = pause_vm,
+		.resume = resume_vm,
+		.stop = stop_vm,
+		.arg = run,
+		.console = &run->output.console,
+		.faults_text = &run->output.faults_text,
+		.faults_json = &run->output.faults_json,
+	};
+	struct fl_diag own = {0};
+
+	if (fl_cli_control_open(run->options->name, &ops, &run->control, &own) == 0)
+		return 0;
+	if (run->options->is_named) {
+		*diag = own;
+		return own.error;
+	}
+	if (run->options->log_level >= FL_LOG_INFO)
+		fprintf(stderr, "faultline: this guest has no control socket: %s\n", own.text);
+	return 0;
 }
 
 static int start(struct run *run, struct fl_diag *diag)
@@ -253,13 +380,18 @@ static int start(struct run *run, struct fl_diag *diag)
 		ret = fl_cli_make_vm(run->options, &run->output, &run->vm, diag);
 	if (ret < 0)
 		return ret;
+	run->described = (struct fl_cli_described){
+		.vm = run->vm, .options = run->options, .kernel = run->options->kernel, .pid = (uint32_t)getpid()};
+	ret = open_control(run, diag);
+	if (ret < 0)
+		return ret;
 	tell_start(run);
 	return fl_vm_start(run->vm, diag);
 }
 
 static void take_signals(struct run *run)
 {
-	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, ENDED_SIGNAL};
+	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, ENDED_SIGNAL, STOP_SIGNAL};
 
 	/* the library writes to this program's streams: a reader that went away is an error there, not the end */
 	signal(SIGPIPE, SIG_IGN);
@@ -289,6 +421,7 @@ int fl_cli_run(const struct fl_cli_options *options)
 		status = wait_and_judge(&run);
 		finish(&run, status);
 	}
+	fl_cli_control_close(run.control, CONTROL_PATIENCE_MS);
 	fl_vm_free(run.vm);
 	fl_cli_events_close(&run.output.events, EVENTS_PATIENCE_MS);
 	fl_cli_output_fini(&run.output);
@@ -362,6 +495,7 @@ int fl_cli_run_main(int argc, char **argv)
 	if (fl_cli_options_parse(argc, argv, &places, &options, &diag) < 0) {
 		fprintf(stderr, "faultline: %s\n", diag.text);
 	} else {
+		options.is_named = options.name;
 		if (!options.name) {
 			snprintf(name, sizeof(name), "guest-%d", (int)getpid());
 			options.name = name;

@@ -556,6 +556,16 @@ struct fl_host_report {
 /* Finds out by running probe guests of a few instructions (some ms). 0, or -errno if even the trying failed. */
 FL_PUBLIC FL_CHECKED int fl_host_probe(struct fl_host_report *report);
 
+struct fl_kernel_info {
+	uint32_t size, reserved;
+	char release[128]; /* as of uname -r; "": the image does not say, or no printable word */
+};
+/*
+ * Looks at the header of a kernel image. 0: fl_vm_start() would load it, given memory enough. -ENOEXEC: it is no
+ * x86-64 bzImage, or cut short, with a sentence; or the errors of open(2) and read(2). Any thread.
+ */
+FL_PUBLIC FL_CHECKED int fl_kernel_probe(const char *path, struct fl_kernel_info *info, struct fl_diag *diag);
+
 FL_PUBLIC const char *fl_version(void);
 FL_PUBLIC const char *fl_cause_name(enum fl_cause cause);   /* "truncated", ... */
 FL_PUBLIC const char *fl_access_name(enum fl_access access); /* "read", ... */

@@ -17,6 +17,7 @@ struct fl_bzimage {
 	uint64_t init_len;		      /* memory needed from load_gpa on */
 	uint64_t initrd_max_gpa;
 	uint32_t cmdline_max;
+	uint32_t version_offset; /* of the string that says which kernel it is, in the file; 0: there is none */
 };
 
 /* PURE: reads the first bytes of a file of file_len bytes. -ENOEXEC with the reason in diag. */

@@ -15,13 +15,15 @@
 
 #define RAM_LEN	  (UINT64_C(64) << 20)
 #define IMAGE_LEN 65536u
+#define RELEASE	  "6.12.0-mine+"
 
 /* A made-up bzImage with the fields that boot.rst asks for; the numbers are the test's. */
 static void make_image(uint8_t *image)
 {
 	memset(image, 0xa5, IMAGE_LEN);
 	memset(image + 0x1f1, 0, 0x100);
-	image[0x1f1] = 3; /* setup_sects: payload at (3+1)*512 */
+	image[0x1f1] = 3;			  /* setup_sects: payload at (3+1)*512 */
+	memcpy(image + 0x1f4, "\x80\x0f\0\0", 4); /* syssize: of 16 bytes, what is left of the file */
 	image[0x1fe] = 0x55;
 	image[0x1ff] = 0xaa;
 	image[0x200] = 0xeb;
@@ -29,6 +31,8 @@ static void make_image(uint8_t *image)
 	memcpy(image + 0x202, "HdrS", 4);
 	image[0x206] = 0x0f; /* protocol 2.15 */
 	image[0x207] = 0x02;
+	memcpy(image + 0x20e, "\x10\x03", 2); /* kernel_version: at 0x200 more */
+	memcpy(image + 0x510, RELEASE " (someone@somewhere) #1 SMP", sizeof(RELEASE " (someone@somewhere) #1 SMP"));
 	memcpy(image + 0x22c, "\xff\xff\xff\x7f", 4);	      /* initrd_addr_max */
 	image[0x236] = 1;				      /* XLF_KERNEL_64 */
 	memcpy(image + 0x238, "\xff\x07\x00\x00", 4);	      /* cmdline_size 2047 */
@@ -67,8 +71,6 @@ static void test_what_is_no_kernel_is_refused(void **state)
 
 	(void)state;
 	make_image(image);
-	expect_refused(image, 100, "bzImage");
-	expect_refused(image, 1500, "cut short");
 	image[0x202] = 'h';
 	expect_refused(image, IMAGE_LEN, "bzImage");
 	make_image(image);
@@ -83,6 +85,110 @@ static void test_what_is_no_kernel_is_refused(void **state)
 	make_image(image);
 	memset(image + 0x258, 0, 8); /* wants to lie over the zero page */
 	expect_refused(image, IMAGE_LEN, "no sense");
+	make_image(image);
+	memset(image + 0x258, 0xf0, 8); /* wants to lie where no memory can be */
+	expect_refused(image, IMAGE_LEN, "no sense");
+	free(image);
+}
+
+static void test_other_formats_are_called_by_their_names(void **state)
+{
+	static const struct {
+		size_t offset;
+		const char *bytes, *word;
+	} samples[] = {
+		{0,
+		 "\x7f"
+		 "ELF\x02\x01\x01",
+		 "vmlinux"},			 /* elf(5) */
+		{0x38, "ARM\x64", "64-bit ARM"}, /* Documentation/arch/arm64/booting.rst */
+		{0x30, "RISCV", "RISC-V"},	 /* Documentation/arch/riscv/boot-image-header.rst */
+		{0, "\x1f\x8b\x08", "gzip"},	 /* RFC 1952 */
+		{0,
+		 "\xfd"
+		 "7zXZ",
+		 "xz"},				 /* xz-file-format.txt, 2.1.1.1 */
+		{0, "\x28\xb5\x2f\xfd", "zstd"}, /* RFC 8878 */
+		{0, "\x04\x22\x4d\x18", "lz4"},	 /* lz4_Frame_format.md */
+		{0, "\x02\x21\x4c\x18", "lz4"},	 /* the same, legacy frame */
+		{0, "070701", "initramfs"},	 /* buffer-format.rst */
+		{0, "no magic at all", "something else"},
+	};
+	uint8_t file[4096];
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(samples); i++) {
+		memset(file, 0, sizeof(file));
+		memcpy(file + samples[i].offset, samples[i].bytes, strlen(samples[i].bytes));
+		expect_refused(file, sizeof(file), samples[i].word);
+		expect_refused(file, sizeof(file), "arch/x86/boot/bzImage");
+	}
+	expect_refused(file, 0, "empty");
+}
+
+/* A kernel with every length that it does not have: the only one that starts is the whole file. */
+static void test_what_is_cut_short_is_never_booted(void **state)
+{
+	uint8_t *image = malloc(IMAGE_LEN);
+
+	(void)state;
+	make_image(image);
+	for (size_t len = 1; len < IMAGE_LEN; len += len < 4096 ? 1 : 509)
+		expect_refused(image, len, len < 0x206 ? "bzImage" : "cut short");
+	expect_refused(image, IMAGE_LEN - 1, "cut short");
+	/* signed ones are longer than they say */
+	memset(image + 0x1f4, 0, 4);
+	image[0x1f5] = 0x0f;
+	assert_int_equal(fl_bzimage_parse(image, 4096, IMAGE_LEN, &(struct fl_bzimage){0}, NULL), 0);
+	free(image);
+}
+
+/* xorshift64 of Marsaglia: the same bytes in every run */
+static uint32_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (uint32_t)(*state >> 32);
+}
+
+/* Whatever stands in a header: refused with a sentence, or numbers that the loader can rely on. */
+static void test_garbled_headers_are_refused_or_safe(void **state)
+{
+	uint8_t *image = malloc(IMAGE_LEN);
+	uint64_t random = 0x9e3779b97f4a7c15;
+	unsigned int taken = 0;
+
+	(void)state;
+	for (unsigned int round = 0; round < 200000; round++) {
+		struct fl_bzimage parsed;
+		struct fl_diag diag = {0};
+
+		if (round % 8 == 0)
+			make_image(image);
+		image[0x1f1 + next_random(&random) % (0x264 - 0x1f1)] = (uint8_t)next_random(&random);
+		uint64_t file_len = next_random(&random) % 2 ? IMAGE_LEN : next_random(&random) % IMAGE_LEN;
+		size_t head_len = FL_MIN((size_t)file_len, (size_t)4096);
+		/* exactly as long as it is said to be, so that a sanitizer sees a byte too many */
+		uint8_t *head = malloc(head_len + 1);
+
+		memcpy(head + 1, image, head_len);
+		int ret = fl_bzimage_parse(head + 1, head_len, file_len, &parsed, &diag);
+
+		free(head);
+		if (ret) {
+			assert_int_equal(ret, -ENOEXEC);
+			assert_true(strlen(diag.text) > 20);
+			continue;
+		}
+		taken++;
+		assert_true(parsed.payload_offset + parsed.payload_len == file_len && parsed.payload_len > 0);
+		assert_true(parsed.setup_header_len <= sizeof(parsed.setup_header));
+		assert_true(parsed.payload_len <= parsed.init_len);
+		/* below the devices, above what the loader itself puts there (layout.h) */
+		assert_true(parsed.load_gpa >= 0x100000 && parsed.load_gpa < 0xc0000000);
+	}
+	assert_in_range(taken, 1000, 199000);
 	free(image);
 }
 
@@ -212,6 +318,54 @@ static void test_page_tables_map_4_gib_to_itself(void **state)
 	}
 }
 
+static void test_a_directory_is_no_kernel(void **state)
+{
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+	struct fl_diag diag = {0};
+
+	opts.kernel = "/tmp";
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, &diag), -ENOEXEC);
+	assert_non_null(strstr(diag.text, "directory"));
+	assert_non_null(strstr(diag.text, "arch/x86/boot/bzImage"));
+}
+
+static void overwrite(const struct machine *m, off_t at, const void *bytes, size_t len)
+{
+	int fd = open(m->path, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, bytes, len, at), (ssize_t)len);
+	close(fd);
+}
+
+static void test_an_image_tells_its_release(void **state)
+{
+	struct machine *m = *state;
+	struct fl_kernel_info info = {.size = sizeof(info)};
+	struct fl_diag diag = {0};
+
+	assert_int_equal(fl_kernel_probe(m->path, &info, &diag), 0);
+	assert_string_equal(info.release, RELEASE);
+	/* an older caller's struct */
+	memset(&info, 'x', sizeof(info));
+	info.size = offsetof(struct fl_kernel_info, release) + 4;
+	assert_int_equal(fl_kernel_probe(m->path, &info, &diag), 0);
+	assert_memory_equal(info.release, "6.12xxxx", 8);
+	info = (struct fl_kernel_info){.size = sizeof(info)};
+	overwrite(m, 0x20e, "\0\0", 2);
+	assert_int_equal(fl_kernel_probe(m->path, &info, &diag), 0);
+	assert_string_equal(info.release, "");
+	/* beyond the setup code, among the kernel's compressed bytes */
+	overwrite(m, 0x20e, "\x00\x90", 2);
+	assert_int_equal(fl_kernel_probe(m->path, &info, &diag), 0);
+	assert_string_equal(info.release, "");
+	assert_int_equal(truncate(m->path, IMAGE_LEN - 1), 0);
+	assert_int_equal(fl_kernel_probe(m->path, &info, &diag), -ENOEXEC);
+	assert_non_null(strstr(diag.text, m->path));
+	assert_non_null(strstr(diag.text, "cut short"));
+}
+
 static void test_too_long_a_command_line_is_refused(void **state)
 {
 	struct machine *m = *state;
@@ -315,6 +469,11 @@ static void test_command_line_has_the_callers_words_last(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_image_fields_are_found),
 	cmocka_unit_test(test_what_is_no_kernel_is_refused),
+	cmocka_unit_test(test_other_formats_are_called_by_their_names),
+	cmocka_unit_test(test_what_is_cut_short_is_never_booted),
+	cmocka_unit_test(test_garbled_headers_are_refused_or_safe),
+	cmocka_unit_test_setup_teardown(test_a_directory_is_no_kernel, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_an_image_tells_its_release, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_zero_page_says_what_boot_rst_asks, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_e820_covers_ram_without_the_legacy_hole, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_page_tables_map_4_gib_to_itself, set_up, tear_down),

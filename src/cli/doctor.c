@@ -99,15 +99,14 @@ static int examine(FILE *out)
 {
 	struct fl_host_report report = {.size = sizeof(report), .use = FL_HOST_NONE};
 	struct fl_diag diag = {0};
-	char kernel[PATH_MAX];
-	bool patched;
+	struct fl_cli_kernel kernel;
 	int ret = fl_host_probe(&report);
 
 	if (ret < 0) {
 		fprintf(stderr, "faultline: this host could not be examined: %s.\n", strerror(-ret));
 		return FL_HOST_NONE;
 	}
-	bool has_kernel = fl_cli_default_kernel(kernel, &patched, &diag) == 0;
+	bool has_kernel = fl_cli_default_kernel(NULL, &kernel, &diag) == 0;
 
 	fprintf(out, "faultline      %s\n", fl_version());
 	fprintf(out, "/dev/kvm       %s\n",
@@ -122,7 +121,7 @@ static int examine(FILE *out)
 		print_modes(out);
 	}
 	print_limits(out);
-	fprintf(out, "guest kernel   %s\n", has_kernel ? kernel : diag.text);
+	fprintf(out, "guest kernel   %s\n", has_kernel ? kernel.path : diag.text);
 	if (report.text[0])
 		fprintf(out, "because        %s\n", report.text);
 	return (int)report.use;

@@ -2,7 +2,6 @@
 #include "cli/dry_run.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 
 #include "cli/kernel.h"
@@ -134,13 +133,12 @@ static void print_command(FILE *out, char *const *word)
 
 int fl_cli_dry_run(const struct fl_cli_options *options, FILE *out, struct fl_diag *diag)
 {
-	char kernel[PATH_MAX];
-	bool patched;
-	int ret = options->kernel ? 0 : fl_cli_default_kernel(kernel, &patched, diag);
+	struct fl_cli_kernel kernel;
+	int ret = options->kernel ? 0 : fl_cli_default_kernel(NULL, &kernel, diag);
 
 	if (ret < 0)
 		return ret;
-	print_machine(out, options, options->kernel ? options->kernel : kernel);
+	print_machine(out, options, options->kernel ? options->kernel : kernel.path);
 	print_files(out, options);
 	print_rest(out, options);
 	print_command(out, options->command);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli/diag.h"
-#include "cli/kernel.h"
+#include "cli/kernel_choice.h"
 #include "cli/window.h"
 
 #define TAG_ROOM 36
@@ -116,19 +116,18 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 		   struct fl_diag *diag)
 {
 	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
-	char kernel[PATH_MAX];
-	bool patched = false;
-	int ret = options->kernel ? 0 : fl_cli_default_kernel(kernel, &patched, diag);
+	struct fl_cli_kernel_choice choice;
+	int ret = fl_cli_choose_kernel(options, output, &choice, diag);
 
 	if (ret == 0)
 		ret = check_host(diag);
 	if (ret < 0)
 		return ret;
-	opts.flags = vm_flags(options, patched);
+	opts.flags = vm_flags(options, choice.patched);
 	opts.name = options->name;
 	opts.ram_len = options->ram_len;
 	opts.vcpus = options->vcpus;
-	opts.kernel = options->kernel ? options->kernel : kernel;
+	opts.kernel = choice.kernel.path;
 	opts.params = options->params;
 	opts.log = fl_cli_on_log;
 	opts.fault = fl_cli_on_fault;

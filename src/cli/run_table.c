@@ -56,8 +56,11 @@ static const struct fl_cli_choice level_choices[] = {
 #define ONCE FL_CLI_NOT_IN_FILE
 
 const struct fl_cli_option fl_cli_run_options[] = {
-	{'k', FL_CLI_COMMON, "kernel", "FILE", "the guest's kernel, a bzImage",
-	 "Without it: $FAULTLINE_KERNEL, guest-kernel/bzImage beside this program, /usr/lib/faultline/bzImage.", NULL,
+	{'k', FL_CLI_COMMON, "kernel", "FILE|DIR|RELEASE", "the guest's kernel, a bzImage",
+	 "Or the directory of a kernel build, or a release that /boot or /lib/modules has. Without it: $FAULTLINE_KERNEL, "
+	 "the image of the kernel tree that is the working directory, guest-kernel/bzImage beside this program, the one "
+	 "that was installed with it. -v says which was taken.",
+	 NULL,
 	 "file"},
 	{'p', RARE, "params", "TEXT", "more parameters for its kernel", "Separated by blanks.", NULL, NULL},
 	{'c', FL_CLI_COMMON, "cpus", "N", "its virtual CPUs (1)", NULL, NULL, NULL},

@@ -208,7 +208,7 @@ struct fl_vm_opts {
 	uint32_t vcpus;		/* 1 to 64 */
 	int kick_signal;	/* real-time signal that the embedder does not use; 0: SIGRTMIN+3 */
 	const char *kernel;	/* path of a bzImage */
-	const char *initrd;	/* path; NULL: the built-in agent, which runs the command */
+	const char *initrd;	/* path of an initramfs, which excludes a command; NULL: the built-in agent, which runs it */
 	const char *params;	/* appended to the kernel's command line; may be NULL */
 	fl_log_fn log;
 	fl_fault_fn fault;
@@ -303,7 +303,7 @@ enum fl_end {
 	FL_END_NONE = 0,      /* still running */
 	FL_END_EXITED = 1,    /* the command ended; code = its exit status */
 	FL_END_SIGNALED = 2,  /* the command died of a signal; code = its number */
-	FL_END_POWEROFF = 3,  /* the guest powered off without saying how the command ended */
+	FL_END_POWEROFF = 3,  /* the guest powered off without saying how the command ended, if there was one */
 	FL_END_RESET = 4,     /* the guest asked for a reset (reboot or panic) */
 	FL_END_CRASHED = 5,   /* triple fault */
 	FL_END_FAULT = 6,     /* a backing fault that the policy does not let the guest have */
@@ -312,12 +312,17 @@ enum fl_end {
 	FL_END_NOT_RUN = 9,   /* the agent could not start the command; code = 126 or 127 */
 };
 
+#define FL_RESULT_NO_AGENT   1u /* the built-in agent was never heard: the kernel did not get so far, or lacks its devices */
+#define FL_RESULT_PANIC	     2u /* with FL_END_RESET: the last that its console showed was a kernel panic */
+#define FL_RESULT_OWN_INITRD 4u /* fl_vm_opts.initrd was given: power off and reset are its ordinary ends */
+
 struct fl_result {
 	uint32_t size;
 	enum fl_end end;
 	int code;
 	uint64_t faults; /* reported in the VM's life */
 	char text[500];	 /* one sentence where end alone does not say it all */
+	uint32_t flags;	 /* FL_RESULT_* */
 };
 
 /*

@@ -134,11 +134,11 @@ static void print_command(FILE *out, char *const *word)
 int fl_cli_dry_run(const struct fl_cli_options *options, FILE *out, struct fl_diag *diag)
 {
 	struct fl_cli_kernel kernel;
-	int ret = options->kernel ? 0 : fl_cli_default_kernel(NULL, &kernel, diag);
+	int ret = fl_cli_default_kernel(options->kernel, &kernel, diag);
 
 	if (ret < 0)
 		return ret;
-	print_machine(out, options, options->kernel ? options->kernel : kernel.path);
+	print_machine(out, options, kernel.path);
 	print_files(out, options);
 	print_rest(out, options);
 	print_command(out, options->command);

@@ -113,7 +113,7 @@ static uint32_t vm_flags(const struct fl_cli_options *options, bool patched)
 }
 
 int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *output, struct fl_vm **vm,
-		   struct fl_diag *diag)
+		   char kernel[PATH_MAX], struct fl_diag *diag)
 {
 	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
 	struct fl_cli_kernel_choice choice;
@@ -127,7 +127,8 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 	opts.name = options->name;
 	opts.ram_len = options->ram_len;
 	opts.vcpus = options->vcpus;
-	opts.kernel = choice.kernel.path;
+	memcpy(kernel, choice.kernel.path, sizeof(choice.kernel.path));
+	opts.kernel = kernel;
 	opts.params = options->params;
 	opts.log = fl_cli_on_log;
 	opts.fault = fl_cli_on_fault;

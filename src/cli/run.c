@@ -30,6 +30,7 @@
 #define EVENT_LINE_LEN	   4096 /* the texts in it are below 512 bytes, each escaped to 5 at most */
 #define EVENTS_PATIENCE_MS 2000
 #define CONTROL_PATIENCE_MS 500
+#define AGENT_PATIENCE_MS  10000
 #define GRACE_S		   10 /* for a guest that is asked to end by a signal to this program */
 
 struct run {
@@ -37,21 +38,34 @@ struct run {
 	struct fl_cli_output output;
 	struct fl_vm *vm;
 	pthread_t main_thread;
-	sigset_t signals;    /* blocked in all threads, taken by sigtimedwait() */
+	sigset_t signals; /* blocked in all threads, taken by sigtimedwait() */
+	int64_t started_ms;
 	int64_t deadline_ms; /* of --timeout; 0: none */
 	bool interrupted;    /* by a signal or that limit, whose handling is the default's from then on */
 	int wait_error;
 	struct fl_result result;
 	struct fl_cli_control *control; /* NULL: there is none */
 	struct fl_cli_described described;
+	char kernel[PATH_MAX];
 	atomic_uint stop_timeout_s; /* of "faultline stop" */
 };
+
+/* Not what an initramfs of the user's own has done: it ends as machines do. */
+static bool ended_as_machines_do(const struct fl_result *result)
+{
+	return (result->flags & FL_RESULT_OWN_INITRD) &&
+	       (result->end == FL_END_POWEROFF || (result->end == FL_END_RESET && !(result->flags & FL_RESULT_PANIC)));
+}
 
 int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_len)
 {
 	const char *why = "";
 	int status = FL_CLI_EXIT_NO_STATUS;
 
+	if (ended_as_machines_do(result)) {
+		*text = '\0';
+		return 0;
+	}
 	switch (result->end) {
 	case FL_END_EXITED:
 		status = result->code;
@@ -198,6 +212,20 @@ static int watch(struct run *run)
 	}
 }
 
+/*
+ * For a guest that ended before its agent was heard, or was stopped when that had been due for long; emulated hosts
+ * take some seconds.
+ */
+static void hint_at_kernel(struct run *run)
+{
+	if (!(run->result.flags & FL_RESULT_NO_AGENT) || run->result.end == FL_END_ERROR ||
+	    run->result.end == FL_END_FAULT ||
+	    (run->result.end == FL_END_STOPPED && now_ms() - run->started_ms < AGENT_PATIENCE_MS))
+		return;
+	say("the guest's kernel did not get as far as Faultline's agent, or has not found its devices; -v shows how far "
+	    "it got, and docs/kernels.md lists the options that a kernel must have been built with");
+}
+
 static int wait_and_judge(struct run *run)
 {
 	pthread_t waiter;
@@ -215,8 +243,11 @@ static int wait_and_judge(struct run *run)
 	 * a guest that had ended by itself at that moment has a status worth more than "interrupted"; one that was asked
 	 * ends by the agent's SIGTERM
 	 */
-	if (interrupted && (run->wait_error || run->result.end == FL_END_STOPPED || run->result.end == FL_END_SIGNALED))
+	if (interrupted &&
+	    (run->wait_error || run->result.end == FL_END_STOPPED || run->result.end == FL_END_SIGNALED)) {
+		hint_at_kernel(run);
 		return interrupted;
+	}
 	if (run->wait_error) {
 		fprintf(stderr, "faultline: waiting for the guest failed: %s.\n", strerror(-run->wait_error));
 		return FL_CLI_EXIT_SETUP;
@@ -226,6 +257,7 @@ static int wait_and_judge(struct run *run)
 	fl_cli_print_left_out(&run->output);
 	if (text[0])
 		say(text);
+	hint_at_kernel(run);
 	if (status == FL_CLI_EXIT_NO_STATUS && run->result.end != FL_END_EXITED && run->result.end != FL_END_FAULT &&
 	    !run->output.show_console)
 		fl_cli_print_console_tail(&run->output);
@@ -377,11 +409,11 @@ static int start(struct run *run, struct fl_diag *diag)
 	if (run->options->events)
 		ret = fl_cli_events_open(&run->output.events, run->options->events, stderr, diag);
 	if (ret == 0)
-		ret = fl_cli_make_vm(run->options, &run->output, &run->vm, diag);
+		ret = fl_cli_make_vm(run->options, &run->output, &run->vm, run->kernel, diag);
 	if (ret < 0)
 		return ret;
 	run->described = (struct fl_cli_described){
-		.vm = run->vm, .options = run->options, .kernel = run->options->kernel, .pid = (uint32_t)getpid()};
+		.vm = run->vm, .options = run->options, .kernel = run->kernel, .pid = (uint32_t)getpid()};
 	ret = open_control(run, diag);
 	if (ret < 0)
 		return ret;
@@ -411,7 +443,8 @@ int fl_cli_run(const struct fl_cli_options *options)
 	fl_cli_output_init(&run.output, stderr, options->verbosity > 0);
 	run.output.options = options;
 	take_signals(&run);
-	run.deadline_ms = options->timeout_s ? now_ms() + (int64_t)options->timeout_s * 1000 : 0;
+	run.started_ms = now_ms();
+	run.deadline_ms = options->timeout_s ? run.started_ms + (int64_t)options->timeout_s * 1000 : 0;
 	if (start(&run, &diag) < 0) {
 		say(diag.text);
 		status = FL_CLI_EXIT_SETUP;

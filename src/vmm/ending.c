@@ -53,10 +53,15 @@ static bool end_with_command_result(struct fl_vm *vm)
 	return had;
 }
 
+static const char *unsaid(const struct fl_vm *vm)
+{
+	return vm->config.initrd ? "" : " without saying how the command ended";
+}
+
 void fl_vm_guest_poweroff(struct fl_vm *vm)
 {
 	if (!end_with_command_result(vm))
-		fl_vm_end(vm, FL_END_POWEROFF, 0, "the guest powered off without saying how the command ended");
+		fl_vm_end(vm, FL_END_POWEROFF, 0, "the guest powered off%s", unsaid(vm));
 }
 
 /* The kernel's own last word, if it panicked: the line after "Kernel panic". */
@@ -77,10 +82,14 @@ void fl_vm_guest_reset(struct fl_vm *vm)
 {
 	char line[200];
 
-	if (find_panic(vm, line, sizeof(line)))
+	if (find_panic(vm, line, sizeof(line))) {
+		pthread_mutex_lock(&vm->lock);
+		vm->panicked = true;
+		pthread_mutex_unlock(&vm->lock);
 		fl_vm_end(vm, FL_END_RESET, 0, "the guest kernel gave up: %s; run with -v for its messages", line);
-	else if (!end_with_command_result(vm))
-		fl_vm_end(vm, FL_END_RESET, 0, "the guest reset itself without saying how the command ended");
+	} else if (!end_with_command_result(vm)) {
+		fl_vm_end(vm, FL_END_RESET, 0, "the guest reset itself%s", unsaid(vm));
+	}
 }
 
 void fl_vm_vcpu_ended(void *arg, unsigned int index, enum fl_vcpu_end end, const struct fl_diag *diag)
@@ -120,6 +129,9 @@ static void take_status_line(struct fl_vm *vm, const char *line)
 	unsigned int code;
 	int text_at = 0;
 
+	pthread_mutex_lock(&vm->lock);
+	vm->agent_heard = true;
+	pthread_mutex_unlock(&vm->lock);
 	if (sscanf(line, "exit %3u", &code) == 1 && code <= 255)
 		command_ended(vm, FL_END_EXITED, (int)code, "");
 	else if (sscanf(line, "signal %3u", &code) == 1 && code >= 1 && code <= 64)
@@ -241,6 +253,14 @@ static void drain_console(struct fl_vm *vm)
 	}
 }
 
+/* Under the lock, when the end is known. */
+static uint32_t result_flags(const struct fl_vm *vm)
+{
+	uint32_t flags = vm->config.initrd ? FL_RESULT_OWN_INITRD : vm->agent_heard ? 0 : FL_RESULT_NO_AGENT;
+
+	return flags | (vm->panicked && vm->result.end == FL_END_RESET ? FL_RESULT_PANIC : 0);
+}
+
 static void *supervise(void *arg)
 {
 	struct fl_vm *vm = arg;
@@ -257,6 +277,7 @@ static void *supervise(void *arg)
 	if (vm->command_ended && (vm->result.end == FL_END_POWEROFF || vm->result.end == FL_END_RESET))
 		vm->result = vm->command_result;
 	vm->result.size = sizeof(vm->result);
+	vm->result.flags = result_flags(vm);
 	vm->result.faults = atomic_load(&vm->env.fault_count);
 	vm->done = true;
 	vm->end_ns = fl_now_ns(CLOCK_MONOTONIC);

@@ -79,10 +79,23 @@ static int read_initrd(const char *path, struct fl_blob *initrd, struct fl_diag 
 	}
 }
 
+static int make_initrd(const struct fl_vm *vm, struct fl_blob *initrd, struct fl_diag *diag)
+{
+	if (!vm->config.initrd)
+		return builtin_initrd(vm, initrd, diag);
+	if (vm->command.argv)
+		return fl_diag(
+			diag, -EINVAL,
+			"a command was set and an initramfs of your own, %s, which knows nothing of it; give one of "
+			"the two",
+			vm->config.initrd);
+	return read_initrd(vm->config.initrd, initrd, diag);
+}
+
 int fl_vm_load(struct fl_vm *vm, struct fl_vcpu_entry *entry, struct fl_diag *diag)
 {
 	struct fl_blob cmdline = {0}, initrd = {0};
-	int ret = vm->config.initrd ? read_initrd(vm->config.initrd, &initrd, diag) : builtin_initrd(vm, &initrd, diag);
+	int ret = make_initrd(vm, &initrd, diag);
 
 	fl_cmdline_build(&cmdline, vm->config.opts.flags, vm->config.params);
 	if (!ret && cmdline.error)

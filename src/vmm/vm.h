@@ -123,6 +123,8 @@ struct fl_vm {
 	bool done;			 /* [lock] everything has stopped, result is final */
 	bool ending;			 /* [lock] the first cause of an end has been taken */
 	bool command_ended;		 /* [lock] the agent said how */
+	bool agent_heard;		 /* [lock] whatever it said */
+	bool panicked;			 /* [lock] so said the guest's console when it asked for a reset */
 	struct fl_result command_result; /* [lock] */
 	struct fl_result result;	 /* [lock] */
 	struct fl_kept_fault last_fault; /* [lock] */

@@ -424,6 +424,46 @@ static void auto_chooses_by_what_idling_costs(void **state)
 	assert_int_equal(status.mode, sysconf(_SC_NPROCESSORS_ONLN) < 64 ? FL_FAULT_MODE_WATCH : FL_FAULT_MODE_STRICT);
 }
 
+/* A guest that powers off as the built-in agent's kernel would, and with an initramfs that is the caller's. */
+static void a_guest_without_its_agent_is_told_apart(void **state)
+{
+	static const char *const argv[] = {"true", NULL};
+	struct rig *rig = *state;
+	struct fl_result result = {.size = sizeof(result)};
+	struct fl_share_opts share = FL_SHARE_OPTS_INIT;
+	struct fl_command command = FL_COMMAND_INIT;
+	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
+	struct fl_diag diag = {0};
+
+	opts.ram_len = 64 << 20;
+	opts.kernel = rig->kernel;
+	share.tag = "root";
+	share.dir = share.mount = "/";
+	share.window_len = 0;
+	command.argv = argv;
+	assert_int_equal(fl_vm_new(&opts, &rig->vm, &diag), 0);
+	assert_int_equal(fl_vm_add_share(rig->vm, &share, &diag), 0);
+	assert_int_equal(fl_vm_set_command(rig->vm, &command, &diag), 0);
+	add_file(rig, 0, (struct fl_policy){{FL_ACTION_STOP}});
+	assert_int_equal(fl_vm_start(rig->vm, &diag), 0);
+	assert_int_equal(fl_vm_wait(rig->vm, 20000, &result), 0);
+	assert_int_equal(result.end, FL_END_POWEROFF);
+	assert_int_equal(result.flags, FL_RESULT_NO_AGENT);
+	assert_non_null(strstr(result.text, "command"));
+	fl_vm_free(rig->vm);
+
+	make_vm(rig);
+	assert_int_equal(fl_vm_set_command(rig->vm, &command, &diag), 0);
+	assert_int_equal(fl_vm_start(rig->vm, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "one of the two"));
+	fl_vm_free(rig->vm);
+
+	result = run(rig, 2 * PAGE, (struct fl_policy){{FL_ACTION_STOP}});
+	assert_int_equal(result.end, FL_END_POWEROFF);
+	assert_int_equal(result.flags, FL_RESULT_OWN_INITRD);
+	assert_null(strstr(result.text, "command"));
+}
+
 /* ---- too few descriptors ------------------------------------------------------------------ */
 
 static unsigned int open_files(void)
@@ -540,6 +580,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(a_read_only_window_cannot_be_written, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(what_cannot_be_a_window_is_refused, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(auto_chooses_by_what_idling_costs, set_up_strict, tear_down),
+	cmocka_unit_test_setup_teardown(a_guest_without_its_agent_is_told_apart, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(too_few_descriptors_are_named_and_leave_nothing, set_up_watch, tear_down),
 };
 FL_TEST_MAIN(100, tests)

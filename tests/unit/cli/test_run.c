@@ -55,6 +55,28 @@ static void a_guest_without_a_status_is_255_and_explained(void **state)
 	}
 }
 
+static void an_initramfs_of_ones_own_ends_as_machines_do(void **state)
+{
+	struct fl_result result = {.size = sizeof(result), .end = FL_END_POWEROFF, .flags = FL_RESULT_OWN_INITRD};
+	char text[256];
+
+	(void)state;
+	assert_int_equal(fl_cli_exit_status(&result, text, sizeof(text)), 0);
+	assert_string_equal(text, "");
+	result.end = FL_END_RESET;
+	assert_int_equal(fl_cli_exit_status(&result, text, sizeof(text)), 0);
+	assert_string_equal(text, "");
+	result.flags |= FL_RESULT_PANIC;
+	assert_int_equal(fl_cli_exit_status(&result, text, sizeof(text)), 255);
+	assert_non_null(strstr(text, "panic"));
+	result.end = FL_END_CRASHED;
+	assert_int_equal(fl_cli_exit_status(&result, text, sizeof(text)), 255);
+	/* it may say more on the agent's port */
+	result.end = FL_END_EXITED;
+	result.code = 3;
+	assert_int_equal(fl_cli_exit_status(&result, text, sizeof(text)), 3);
+}
+
 static void a_reported_fault_is_not_told_twice(void **state)
 {
 	struct fl_result result = {.size = sizeof(result), .end = FL_END_FAULT, .faults = 1, .text = "because"};
@@ -229,6 +251,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_commands_status_is_the_launchers),
 	cmocka_unit_test(a_command_that_cannot_run_is_told_as_a_shell_does),
 	cmocka_unit_test(a_guest_without_a_status_is_255_and_explained),
+	cmocka_unit_test(an_initramfs_of_ones_own_ends_as_machines_do),
 	cmocka_unit_test(a_reported_fault_is_not_told_twice),
 	cmocka_unit_test(the_end_of_a_console_is_kept),
 	cmocka_unit_test(a_silent_console_says_nothing),

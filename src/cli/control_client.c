@@ -52,7 +52,8 @@ static int explain(const char *name, int error, struct fl_diag *diag)
 {
 	switch (error) {
 	case -ENOENT:
-		return fl_cli_diag(diag, error, "No guest with the name %s runs; \"faultline ps\" lists those that do.", name);
+		return fl_cli_diag(diag, error, "No guest with the name %s runs; \"faultline ps\" lists those that do.",
+				   name);
 	case -ETIMEDOUT:
 		return fl_cli_diag(diag, error, "The guest %s does not answer; its process may be stopped.", name);
 	case -ECONNRESET:

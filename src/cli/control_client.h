@@ -8,9 +8,9 @@
 #include "faultline/faultline.h"
 
 /*
- * Sends the request, without its newline, to the guest of that name and waits patience_ms (-1: for ever) for the first line
- * of the answer. 0, and *reply has what follows it, for the caller to close; -ENOENT: no such guest runs; -ETIMEDOUT;
- * -ECONNRESET: it ended before it answered; -EREMOTEIO: it refused. All with a sentence.
+ * Sends the request, without its newline, to the guest of that name and waits patience_ms (-1: for ever) for the first
+ * line of the answer. 0, and *reply has what follows it, for the caller to close; -ENOENT: no such guest runs;
+ * -ETIMEDOUT; -ECONNRESET: it ended before it answered; -EREMOTEIO: it refused. All with a sentence.
  */
 FL_CHECKED int fl_cli_ask(int dir_fd, const char *name, const char *request, int patience_ms, FILE **reply,
 			  struct fl_diag *diag);

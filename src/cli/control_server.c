@@ -37,7 +37,7 @@ struct fl_cli_control {
 	struct fl_cli_control_ops ops;
 	int dir_fd, listen_fd, wake_fd;
 	pthread_t thread;
-	atomic_int closing_ms; /* 0: not closing; else the patience, plus 1 */
+	atomic_int closing_ms;				   /* 0: not closing; else the patience, plus 1 */
 	struct client clients[FL_CLI_CONTROL_CLIENTS_MAX]; /* the thread's */
 };
 
@@ -74,7 +74,8 @@ static void reply_line(struct client *client, const char *word, const char *sent
 	set_reply(client, len < 0 ? NULL : text, len < 0 ? 0 : (size_t)len);
 }
 
-static void describe(struct fl_cli_control *control, struct client *client, const struct fl_cli_control_request *request)
+static void describe(struct fl_cli_control *control, struct client *client,
+		     const struct fl_cli_control_request *request)
 {
 	struct fl_diag diag = {0};
 	char *text = NULL;
@@ -253,7 +254,8 @@ static void take_client(struct fl_cli_control *control)
 			return;
 		}
 	}
-	static const char full[] = "error This guest has no room for one more client: end one of those that follow it.\n";
+	static const char full[] =
+		"error This guest has no room for one more client: end one of those that follow it.\n";
 
 	(void)!send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);

@@ -34,8 +34,8 @@ FL_CHECKED int fl_cli_control_open(const char *name, const struct fl_cli_control
 				   struct fl_cli_control **control, struct fl_diag *diag);
 
 /*
- * The guest has ended: tells those who wait for that, gives those who follow patience_ms to take the rest, and frees all.
- * NULL is allowed.
+ * The guest has ended: tells those who wait for that, gives those who follow patience_ms to take the rest, and frees
+ * all. NULL is allowed.
  */
 void fl_cli_control_close(struct fl_cli_control *control, int patience_ms);
 

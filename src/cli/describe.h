@@ -13,7 +13,8 @@ struct fl_cli_described {
 	uint32_t pid;
 };
 
-/* For people, a line or a page; ps as "NAME\tPID\tSTATE\tUP\tCPUS\tMEMORY\tFAULTS\tCOMMAND". 0; -errno with a sentence. */
+/* For people, a line or a page; ps as "NAME\tPID\tSTATE\tUP\tCPUS\tMEMORY\tFAULTS\tCOMMAND". 0; -errno with a sentence.
+ */
 FL_CHECKED int fl_cli_describe_text(const struct fl_cli_described *described, enum fl_cli_control_what what, FILE *out,
 				    struct fl_diag *diag);
 

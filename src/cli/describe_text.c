@@ -52,7 +52,8 @@ static void print_faults(FILE *out, struct fl_vm *vm, const struct fl_vm_info *i
 		for (unsigned int i = FL_OUTCOME_RETRIED; i <= FL_OUTCOME_SUBSTITUTED; i++) {
 			if (!counters.outcome[i])
 				continue;
-			fprintf(out, "%s%" PRIu64 " %s", before, counters.outcome[i], fl_outcome_name((enum fl_outcome)i));
+			fprintf(out, "%s%" PRIu64 " %s", before, counters.outcome[i],
+				fl_outcome_name((enum fl_outcome)i));
 			before = ", ";
 		}
 	}
@@ -68,8 +69,8 @@ static void print_shares(FILE *out, struct fl_vm *vm, const struct fl_vm_info *i
 		print_plain(out, share.mount);
 		fputs(" is ", out);
 		print_plain(out, share.dir);
-		fprintf(out, ", %s, %" PRIu64 " requests\n",
-			share.flags & FL_SHARE_WRITABLE ? "writable" : "read-only", share.requests);
+		fprintf(out, ", %s, %" PRIu64 " requests\n", share.flags & FL_SHARE_WRITABLE ? "writable" : "read-only",
+			share.requests);
 	}
 }
 
@@ -77,8 +78,8 @@ static void print_status(FILE *out, const struct fl_cli_described *described, co
 {
 	char text[FL_CLI_UNITS_LEN], used[FL_CLI_UNITS_LEN];
 
-	fprintf(out, "name      %s\npid       %" PRIu32 "\nstate     %s, %s since its start", info->name, described->pid,
-		fl_vm_state_name(info->state), fl_cli_time_text(info->uptime_ns, text));
+	fprintf(out, "name      %s\npid       %" PRIu32 "\nstate     %s, %s since its start", info->name,
+		described->pid, fl_vm_state_name(info->state), fl_cli_time_text(info->uptime_ns, text));
 	if (info->paused_ns)
 		fprintf(out, ", of that %s paused", fl_cli_time_text(info->paused_ns, text));
 	fputs("\ncommand   ", out);
@@ -99,7 +100,8 @@ static void print_vcpus(FILE *out, struct fl_vm *vm, uint32_t count)
 	fputs("\nCPU  STATE        CPU TIME        EXITS   FAULTS  RIP\n", out);
 	for (uint32_t i = 0; i < count && fl_vm_get_vcpu(vm, i, &vcpu) == 0; i++) {
 		fprintf(out, "%-3" PRIu32 "  %-11s  %-10s %10" PRIu64 " %8" PRIu64, vcpu.index,
-			fl_vcpu_state_name(vcpu.state), fl_cli_time_text(vcpu.cpu_time_ns, text), vcpu.exits, vcpu.faults);
+			fl_vcpu_state_name(vcpu.state), fl_cli_time_text(vcpu.cpu_time_ns, text), vcpu.exits,
+			vcpu.faults);
 		if (vcpu.flags & FL_VCPU_RIP_VALID)
 			fprintf(out, "  0x%" PRIx64, vcpu.rip);
 		fputc('\n', out);

@@ -16,10 +16,10 @@
 #include "cli/runtime_dir.h"
 #include "cli/values.h"
 
-#define EXIT_FAILED	  1
-#define PATIENCE_MS	  10000 /* pausing may take 5 s */
-#define STOP_TIMEOUT_S	  20
-#define STOP_GRACE_MS	  15000 /* over the guest's own time: until all its output is written */
+#define EXIT_FAILED    1
+#define PATIENCE_MS    10000 /* pausing may take 5 s */
+#define STOP_TIMEOUT_S 20
+#define STOP_GRACE_MS  15000 /* over the guest's own time: until all its output is written */
 
 struct life {
 	const struct fl_cli_verb *verb;
@@ -108,8 +108,8 @@ static int find_name(int dir_fd, const struct life *life, char name[FL_CLI_NAME_
 			strcpy(name, life->name);
 			return 0;
 		}
-		return fl_cli_diag(diag, -ENOENT, "No guest with the name %s runs; \"faultline ps\" lists those that do.",
-				   life->name);
+		return fl_cli_diag(diag, -ENOENT,
+				   "No guest with the name %s runs; \"faultline ps\" lists those that do.", life->name);
 	}
 	ret = fl_cli_list_names(dir_fd, &names);
 	if (ret < 0)
@@ -182,11 +182,12 @@ static int do_verb(int dir_fd, const char *name, const struct life *life, struct
 	if (strcmp(verb, "stop") == 0)
 		return stop(dir_fd, name, life, diag);
 	if (strcmp(verb, "console") == 0)
-		return ask(dir_fd, name, life->follow ? "console follow" : "console", PATIENCE_MS, isatty(STDOUT_FILENO),
-			   diag);
+		return ask(dir_fd, name, life->follow ? "console follow" : "console", PATIENCE_MS,
+			   isatty(STDOUT_FILENO), diag);
 	if (strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0)
 		return ask(dir_fd, name, verb, PATIENCE_MS, false, diag);
-	snprintf(request, sizeof(request), "%s %s%s", verb, life->json ? "json" : "text", life->follow ? " follow" : "");
+	snprintf(request, sizeof(request), "%s %s%s", verb, life->json ? "json" : "text",
+		 life->follow ? " follow" : "");
 	return ask(dir_fd, name, request, PATIENCE_MS, false, diag);
 }
 

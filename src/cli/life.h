@@ -3,7 +3,8 @@
 #define FL_CLI_LIFE_H
 
 /*
- * "faultline ps", status, faults, console, inspect, pause, resume and stop: argv[0] is the verb. Returns the exit status.
+ * "faultline ps", status, faults, console, inspect, pause, resume and stop: argv[0] is the verb. Returns the exit
+ * status.
  */
 int fl_cli_life_main(int argc, char **argv);
 

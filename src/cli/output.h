@@ -23,10 +23,10 @@
 struct fl_cli_output {
 	FILE *out;
 	const struct fl_cli_options *options; /* what the tags of shares stand for; NULL: for themselves */
-	bool show_console; /* else the end of it is shown of a guest that dies */
+	bool show_console;		      /* else the end of it is shown of a guest that dies */
 	struct fl_cli_events events;
 	struct fl_cli_ring console, faults_text, faults_json;
-	pthread_mutex_t lock; /* guards the rest: vCPU threads write, the main thread reads */
+	pthread_mutex_t lock;	 /* guards the rest: vCPU threads write, the main thread reads */
 	uint64_t fault_lines_ns; /* CLOCK_MONOTONIC: until when the lines said so far use the rate up */
 	uint64_t fault_lines_left_out;
 };

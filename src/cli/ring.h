@@ -11,8 +11,8 @@
 #include "faultline/faultline.h"
 
 struct fl_cli_ring {
-	bool of_lines; /* a reader that comes too late, or in the middle, goes on with the next whole line */
-	size_t size;   /* room, a power of two; memory is taken when the first byte comes */
+	bool of_lines;	      /* a reader that comes too late, or in the middle, goes on with the next whole line */
+	size_t size;	      /* room, a power of two; memory is taken when the first byte comes */
 	pthread_mutex_t lock; /* guards the rest; innermost */
 	char *bytes;
 	uint64_t end; /* how many bytes have come so far; the last `size` of them are there */
@@ -31,7 +31,8 @@ void fl_cli_ring_put(struct fl_cli_ring *ring, const void *bytes, size_t len);
 /* How many bytes have come so far. */
 uint64_t fl_cli_ring_end(struct fl_cli_ring *ring);
 
-/* Copies what follows *at, which is 0 at first and is moved on, into buf; returns how much, 0 if there is nothing yet. */
+/* Copies what follows *at, which is 0 at first and is moved on, into buf; returns how much, 0 if there is nothing yet.
+ */
 size_t fl_cli_ring_read(struct fl_cli_ring *ring, uint64_t *at, void *buf, size_t len);
 
 #endif

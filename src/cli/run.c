@@ -25,13 +25,13 @@
 #include "cli/output.h"
 
 /* How the waiting thread tells the main thread; the library's own kick is a real-time signal. */
-#define ENDED_SIGNAL	   SIGUSR2
-#define STOP_SIGNAL	   SIGUSR1 /* of the control socket's thread: "faultline stop" */
-#define EVENT_LINE_LEN	   4096 /* the texts in it are below 512 bytes, each escaped to 5 at most */
-#define EVENTS_PATIENCE_MS 2000
+#define ENDED_SIGNAL	    SIGUSR2
+#define STOP_SIGNAL	    SIGUSR1 /* of the control socket's thread: "faultline stop" */
+#define EVENT_LINE_LEN	    4096    /* the texts in it are below 512 bytes, each escaped to 5 at most */
+#define EVENTS_PATIENCE_MS  2000
 #define CONTROL_PATIENCE_MS 500
-#define AGENT_PATIENCE_MS  10000
-#define GRACE_S		   10 /* for a guest that is asked to end by a signal to this program */
+#define AGENT_PATIENCE_MS   10000
+#define GRACE_S		    10 /* for a guest that is asked to end by a signal to this program */
 
 struct run {
 	const struct fl_cli_options *options;
@@ -181,8 +181,8 @@ static int time_is_over(const struct run *run)
 }
 
 /*
- * Waits for the guest's end, which signals and the control socket can ask for and the time limit demands; returns the exit
- * status that these give, or 0.
+ * Waits for the guest's end, which signals and the control socket can ask for and the time limit demands; returns the
+ * exit status that these give, or 0.
  */
 static int watch(struct run *run)
 {
@@ -240,8 +240,8 @@ static int wait_and_judge(struct run *run)
 
 	pthread_join(waiter, NULL);
 	/*
-	 * a guest that had ended by itself at that moment has a status worth more than "interrupted"; one that was asked
-	 * ends by the agent's SIGTERM
+	 * a guest that had ended by itself at that moment has a status worth more than "interrupted"; one that was
+	 * asked ends by the agent's SIGTERM
 	 */
 	if (interrupted &&
 	    (run->wait_error || run->result.end == FL_END_STOPPED || run->result.end == FL_END_SIGNALED)) {

@@ -60,8 +60,7 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	 "Or the directory of a kernel build, or a release that /boot or /lib/modules has. Without it: $FAULTLINE_KERNEL, "
 	 "the image of the kernel tree that is the working directory, guest-kernel/bzImage beside this program, the one "
 	 "that was installed with it. -v says which was taken.",
-	 NULL,
-	 "file"},
+	 NULL, "file"},
 	{'p', RARE, "params", "TEXT", "more parameters for its kernel", "Separated by blanks.", NULL, NULL},
 	{'c', FL_CLI_COMMON, "cpus", "N", "its virtual CPUs (1)", NULL, NULL, NULL},
 	{'m', FL_CLI_COMMON, "memory", "SIZE", "its memory (1G)", "A whole number with K, M, G or T; a multiple of 2M.",

@@ -163,7 +163,8 @@ int fl_cli_listen(int dir_fd, const char *name, struct fl_diag *diag)
 	int lock = lock_dir(dir_fd);
 
 	if (lock < 0)
-		return fl_cli_diag(diag, lock, "The directory of control sockets cannot be locked: %s.", strerror(-lock));
+		return fl_cli_diag(diag, lock, "The directory of control sockets cannot be locked: %s.",
+				   strerror(-lock));
 	int fd = try_connect(dir_fd, name);
 
 	/* -EAGAIN: it listens, and is busy */
@@ -171,7 +172,8 @@ int fl_cli_listen(int dir_fd, const char *name, struct fl_diag *diag)
 		if (fd >= 0)
 			close(fd);
 		close(lock);
-		return fl_cli_diag(diag, -EADDRINUSE, "A guest with the name %s runs already: choose another --name.", name);
+		return fl_cli_diag(diag, -EADDRINUSE, "A guest with the name %s runs already: choose another --name.",
+				   name);
 	}
 	fl_cli_unlink_socket(dir_fd, name);
 	fd = bind_socket(dir_fd, name);

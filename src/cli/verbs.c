@@ -7,8 +7,10 @@
 	{                                                                                            \
 		'h', FL_CLI_COMMON | FL_CLI_NOT_IN_FILE, "help", NULL, "this text", NULL, NULL, NULL \
 	}
-#define JSON_ROW                                                                                                       \
-	{FL_CLI_OPTION_JSON, FL_CLI_COMMON, "json", NULL, "for programs: JSON (RFC 8259)", NULL, NULL, NULL}
+#define JSON_ROW                                                                                                   \
+	{                                                                                                          \
+		FL_CLI_OPTION_JSON, FL_CLI_COMMON, "json", NULL, "for programs: JSON (RFC 8259)", NULL, NULL, NULL \
+	}
 #define END_ROW                                          \
 	{                                                \
 		0, 0, NULL, NULL, NULL, NULL, NULL, NULL \
@@ -45,7 +47,6 @@ static const struct fl_cli_exit_row plain_exits[] = {
 	{NULL, NULL},
 };
 
-
 static const struct fl_cli_exit_row doctor_exits[] = {
 	{"0", "Linux guests run here."},
 	{"1", "Only small guests run here, or something that Linux guests need is missing."},
@@ -61,9 +62,10 @@ const struct fl_cli_verb fl_cli_verbs[] = {
 	 "mapped file is lost, only the process that needs it gets SIGBUS.\n",
 	 fl_cli_run_options, fl_cli_run_exits, false},
 	{"ps", "", "list the guests that run", "Lists this user's guests.\n", json_options, plain_exits, false},
-	{"status", "[NAME]", "how a guest is", "Without NAME: of the only guest there is.\n", json_options, plain_exits, true},
-	{"faults", "[NAME]", "the pages a guest has lost", "The last ones (256 KiB of them), oldest first.\n", faults_options, plain_exits,
+	{"status", "[NAME]", "how a guest is", "Without NAME: of the only guest there is.\n", json_options, plain_exits,
 	 true},
+	{"faults", "[NAME]", "the pages a guest has lost", "The last ones (256 KiB of them), oldest first.\n",
+	 faults_options, plain_exits, true},
 	{"console", "[NAME]", "what a guest's kernel says", "The last 64 KiB.\n", console_options, plain_exits, true},
 	{"inspect", "[NAME]", "a guest's CPUs, memory map and windows", "Without NAME: of the only guest there is.\n",
 	 json_options, plain_exits, true},

@@ -161,9 +161,22 @@ static void requests_are_answered(void **state)
 
 static void unknown_requests_are_refused(void **state)
 {
-	static const char *const bad[] = {"",		"nonsense",   "ps",	     "ps xml",	     "ps text more", "pause now",
-					  "stop",	"stop -1",    "stop 86401",  "stop 1 2",     "ps  text",     " ps text",
-					  "console json", "faults",   "faults text f", "status text follow",
+	static const char *const bad[] = {"",
+					  "nonsense",
+					  "ps",
+					  "ps xml",
+					  "ps text more",
+					  "pause now",
+					  "stop",
+					  "stop -1",
+					  "stop 86401",
+					  "stop 1 2",
+					  "ps  text",
+					  " ps text",
+					  "console json",
+					  "faults",
+					  "faults text f",
+					  "status text follow",
 					  "a b c d e"};
 	char long_one[300];
 

@@ -8,6 +8,26 @@
 
 #include "cli/dry_run.h"
 
+#define IMAGE_LEN 4096
+
+/* As much of a bzImage as anybody looks at (Documentation/arch/x86/boot.rst). */
+static void put_image(char path[64])
+{
+	uint8_t image[IMAGE_LEN] = {0};
+
+	strcpy(path, "/tmp/faultline-image.XXXXXX");
+	int fd = mkstemp(path);
+
+	image[0x1f1] = 3; /* setup_sects */
+	memcpy(image + 0x202, "HdrS\x0f\x02", 6);
+	image[0x236] = 1;    /* 64-bit entry */
+	image[0x25b] = 0x01; /* pref_address: 16 MiB */
+	image[0x262] = 0x20; /* init_size: 2 MiB */
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, image, sizeof(image)), sizeof(image));
+	close(fd);
+}
+
 /* What a dry run says with these options and this file of defaults (NULL: none). */
 static char *dry_run(const char *config, int count, const char *const *words)
 {
@@ -39,37 +59,43 @@ static char *dry_run(const char *config, int count, const char *const *words)
 
 static void it_says_the_same_when_it_is_read_again(void **state)
 {
-	static const char *const words[] = {"-k",
-					    "/k",
-					    "-m",
-					    "3G",
-					    "-c2",
-					    "--rodir",
-					    "/tmp/a=/usr",
-					    "--dax",
-					    "/tmp/a=never",
-					    "--on-fault",
-					    "substitute,stop",
-					    "--on-fault=ram=stop",
-					    "--window",
-					    "memfd:4M@6G,ro",
-					    "--env=A=1",
-					    "--prefault",
-					    "--cwd=/tmp",
-					    "-v",
-					    "--timeout=9",
-					    "--on-stop=wait"};
+	char image[64];
+	const char *const words[] = {
+		"-k",
+		image,
+		"-m",
+		"3G",
+		"-c2",
+		"--rodir",
+		"/tmp/a=/usr",
+		"--dax",
+		"/tmp/a=never",
+		"--on-fault",
+		"substitute,stop",
+		"--on-fault=ram=stop",
+		"--window",
+		"memfd:4M@6G,ro",
+		"--env=A=1",
+		"--prefault",
+		"--cwd=/tmp",
+		"-v",
+		"--timeout=9",
+		"--on-stop=wait",
+	};
 	char path[] = "/tmp/faultline-dry.XXXXXX";
 	int fd = mkstemp(path);
-	char *first = dry_run(NULL, sizeof(words) / sizeof(words[0]), words);
 
 	(void)state;
+	put_image(image);
+	char *first = dry_run(NULL, sizeof(words) / sizeof(words[0]), words);
+
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, first, strlen(first)), strlen(first));
 	close(fd);
 	char *second = dry_run(path, 0, NULL);
 
 	unlink(path);
+	unlink(image);
 	assert_string_equal(first, second);
 	assert_non_null(strstr(first, "memory = 3G\n"));
 	assert_non_null(strstr(first, "dax = /tmp/a=never\n"));

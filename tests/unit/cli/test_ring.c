@@ -146,8 +146,8 @@ static void reading_meanwhile_gives_lines_in_order(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(what_came_is_read_once),   cmocka_unit_test(what_is_overwritten_is_skipped),
-	cmocka_unit_test(lines_are_whole),	    cmocka_unit_test(a_reader_can_take_little),
-	cmocka_unit_test(somebody_is_told),	    cmocka_unit_test(reading_meanwhile_gives_lines_in_order),
+	cmocka_unit_test(what_came_is_read_once), cmocka_unit_test(what_is_overwritten_is_skipped),
+	cmocka_unit_test(lines_are_whole),	  cmocka_unit_test(a_reader_can_take_little),
+	cmocka_unit_test(somebody_is_told),	  cmocka_unit_test(reading_meanwhile_gives_lines_in_order),
 };
 FL_TEST_MAIN(20, tests)

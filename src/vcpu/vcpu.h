@@ -74,9 +74,7 @@ FL_CHECKED_RESULT int fl_vcpu_set_entry(struct fl_vcpu *vcpu, const struct fl_vc
  */
 bool fl_vcpu_add_counters(const struct fl_vcpu *vcpu, const char *region, struct fl_counters *sum);
 
-/*
- * What it is doing, without disturbing it; all of *info but its size. Any thread, any time before fl_vcpu_free().
- */
+/* What it is doing, without disturbing it; the size is left 0. Any thread, any time before fl_vcpu_free(). */
 void fl_vcpu_get_info(struct fl_vcpu *vcpu, struct fl_vcpu_info *info);
 
 /*

@@ -43,7 +43,6 @@ void fl_vcpu_get_info(struct fl_vcpu *vcpu, struct fl_vcpu_info *info)
 
 	fl_vcpu_add_counters(vcpu, NULL, &sum);
 	*info = (struct fl_vcpu_info){
-		.size = info->size,
 		.state = state_of(vcpu),
 		.index = vcpu->index,
 		.cpu_time_ns = cpu_time_ns(vcpu),

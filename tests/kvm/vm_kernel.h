@@ -10,6 +10,8 @@
 
 /* Labels of vm_guest.S. */
 extern const uint8_t vm_guest_start[], vm_guest_end[], vm_far_guest_start[], vm_far_guest_end[];
+/* Labels of pause_guest.S. */
+extern const uint8_t pause_guest_start[], pause_guest_end[];
 
 /* Writes a bzImage of what is between start and end to a new file, whose path comes back; to be unlinked. */
 void vm_kernel_write(char path[VM_KERNEL_PATH_LEN], const uint8_t *start, const uint8_t *end);

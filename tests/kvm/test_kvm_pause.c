@@ -59,7 +59,7 @@ static void check_still(struct mini_vm *vm, uint64_t offset)
 	struct fl_vcpu_info info;
 
 	read_counts(vm, offset, before);
-	spend_ns(50 * NS_PER_US);
+	spend_ns(20 * NS_PER_US);
 	read_counts(vm, offset, after);
 	assert_memory_equal(before, after, vm->count * sizeof(before[0]));
 	for (unsigned int i = 0; i < vm->count; i++) {

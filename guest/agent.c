@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #include "guest/agent_conf.h"
+#include "guest/command.h"
 #include "guest/mounts.h"
 #include "guest/ports.h"
 #include "guest/relay.h"
@@ -32,10 +33,6 @@
 #define CONNECT_MS	  2000
 #define GRACE_MS	  200
 
-#define EXIT_SETUP	    125
-#define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND	    127
-
 struct agent {
 	int ports[FL_PORT_COUNT];
 	int kmsg;
@@ -43,12 +40,6 @@ struct agent {
 	sigset_t old_mask;
 	struct fl_conf conf;
 	struct fl_orders orders;
-};
-
-/* What the child could not do before the command: sent over a pipe that a successful exec closes. */
-struct child_failure {
-	enum { CHILD_CHDIR, CHILD_EXEC } step;
-	int error;
 };
 
 static void tell_kernel_log(const struct agent *agent, const char *text)
@@ -124,7 +115,7 @@ static void __attribute__((noreturn)) power_off(const struct agent *agent)
 	let_go_of_files(agent);
 	reboot(RB_POWER_OFF);
 	tell_kernel_log(agent, "the machine cannot be powered off");
-	_exit(EXIT_SETUP); /* the kernel panics, which ends the machine too */
+	_exit(FL_EXIT_SETUP); /* the kernel panics, which ends the machine too */
 }
 
 static void __attribute__((noreturn)) fail(const struct agent *agent, int code, const struct fl_diag *diag)
@@ -201,87 +192,6 @@ static int set_up(struct agent *agent, struct fl_diag *diag)
 	return ret;
 }
 
-static void set_environment(const struct fl_conf *conf)
-{
-	clearenv();
-	for (size_t i = 0; i < conf->envc; i++)
-		putenv(conf->envp[i]);
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
-	setenv("HOME", "/root", 0);
-}
-
-/* In the child. streams: what becomes its descriptors 0, 1 and 2. */
-static void __attribute__((noreturn)) become_command(const struct agent *agent, const int streams[3], int failure_fd)
-{
-	struct child_failure failure = {.step = CHILD_EXEC};
-
-	setsid();
-	for (int i = 0; i < 3; i++)
-		dup2(streams[i], i);
-	signal(SIGPIPE, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &agent->old_mask, NULL);
-	set_environment(&agent->conf);
-	if (chdir(agent->conf.cwd) < 0)
-		failure.step = CHILD_CHDIR;
-	else
-		execvp(agent->conf.argv[0], agent->conf.argv);
-	failure.error = errno;
-	if (write(failure_fd, &failure, sizeof(failure)) < 0)
-		_exit(EXIT_SETUP);
-	_exit(EXIT_NOT_FOUND);
-}
-
-static void __attribute__((noreturn)) fail_command(const struct agent *agent, const struct child_failure *failure)
-{
-	const struct fl_conf *conf = &agent->conf;
-	struct fl_diag diag;
-	int code = failure->error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-
-	if (failure->step == CHILD_CHDIR) {
-		code = EXIT_SETUP;
-		(void)fl_diag(&diag, -failure->error, "the working directory %s cannot be entered in the guest: %s",
-			      conf->cwd, strerror(failure->error));
-	} else if (code == EXIT_NOT_FOUND && !strchr(conf->argv[0], '/')) {
-		(void)fl_diag(&diag, -ENOENT, "the command %s was not found in the guest's PATH", conf->argv[0]);
-	} else {
-		(void)fl_diag(&diag, -failure->error, "the command %s cannot be run in the guest: %s", conf->argv[0],
-			      strerror(failure->error));
-	}
-	fail(agent, code, &diag);
-}
-
-struct child {
-	pid_t pid;
-	int pipes[3]; /* this side of its standard streams */
-};
-
-static int start_child(const struct agent *agent, struct child *child, struct fl_diag *diag)
-{
-	struct child_failure failure;
-	int failure_pipe[2];
-	int pipes[3][2]; /* [0] is the reading end */
-
-	for (int i = 0; i < 3; i++)
-		if (pipe2(pipes[i], O_CLOEXEC) < 0)
-			return fl_diag(diag, -errno, "no pipe for the command: %s", strerror(errno));
-	if (pipe2(failure_pipe, O_CLOEXEC) < 0)
-		return fl_diag(diag, -errno, "no pipe for the command: %s", strerror(errno));
-	child->pid = fork();
-	if (child->pid < 0)
-		return fl_diag(diag, -errno, "no process for the command: %s", strerror(errno));
-	if (child->pid == 0)
-		become_command(agent, (int[]){pipes[0][0], pipes[1][1], pipes[2][1]}, failure_pipe[1]);
-	close(failure_pipe[1]);
-	for (int i = 0; i < 3; i++) {
-		close(pipes[i][i == 0 ? 0 : 1]);
-		child->pipes[i] = pipes[i][i == 0 ? 1 : 0];
-	}
-	if (read(failure_pipe[0], &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
-		fail_command(agent, &failure);
-	close(failure_pipe[0]);
-	return 0;
-}
-
 /* The host wants the machine off: what the command leaves behind gets the rest of the time to end in. */
 static void wait_for_the_rest(struct agent *agent)
 {
@@ -296,16 +206,17 @@ static void wait_for_the_rest(struct agent *agent)
 
 static int run_command(struct agent *agent, int *wait_status, struct fl_diag *diag)
 {
-	struct child child = {0};
-	int ret = start_child(agent, &child, diag);
+	struct fl_child child;
+	int exit_code;
+	int ret = fl_command_start(&agent->conf, &agent->old_mask, &child, &exit_code, diag);
 
 	if (ret < 0)
-		return ret;
+		fail(agent, exit_code, diag);
 	agent->orders = (struct fl_orders){
 		.port = agent->ports[FL_PORT_CONTROL],
 		.command = child.pid,
 		.everyone = -1,
-		.terminal = -1,
+		.terminal = child.master,
 		.patience_ms = FL_AGENT_PATIENCE_MS,
 	};
 	struct fl_relay_opts opts = {
@@ -317,6 +228,8 @@ static int run_command(struct agent *agent, int *wait_status, struct fl_diag *di
 		.stdin_pipe = child.pipes[0],
 		.stdout_pipe = child.pipes[1],
 		.stderr_pipe = child.pipes[2],
+		.master = child.master,
+		.slave = child.slave,
 		.grace_ms = GRACE_MS,
 		.connect_ms = CONNECT_MS,
 		.orders = &agent->orders,
@@ -335,7 +248,7 @@ int main(void)
 
 	if (getpid() != 1) {
 		fputs("faultline-agent is the first process of a Faultline guest; it does nothing elsewhere\n", stderr);
-		return EXIT_SETUP;
+		return FL_EXIT_SETUP;
 	}
 	int ret = set_up(&agent, &diag);
 
@@ -344,7 +257,7 @@ int main(void)
 		ret = run_command(&agent, &wait_status, &diag);
 	}
 	if (ret < 0)
-		fail(&agent, EXIT_SETUP, &diag);
+		fail(&agent, FL_EXIT_SETUP, &diag);
 	if (WIFSIGNALED(wait_status))
 		report(&agent, "signal %d", WTERMSIG(wait_status));
 	else

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "guest/orders.h"
+
 #define CONF_LEN_MAX   (UINT64_C(16) << 20)
 #define RECORD_STRINGS 3
 
@@ -22,7 +24,9 @@ static unsigned int strings_of(char letter)
 	case 'E':
 	case 'C':
 	case 'H':
+	case 'P':
 	case 'T':
+	case 'U':
 		return 1;
 	default:
 		return 0;
@@ -65,6 +69,14 @@ static int parse_clock(const char *text, struct timespec *clock, struct fl_diag 
 	return 0;
 }
 
+static int parse_terminal(struct fl_conf *conf, const char *text, struct fl_diag *diag)
+{
+	conf->has_terminal = fl_terminal_size_parse(text, &conf->rows, &conf->cols);
+	return conf->has_terminal ? 0
+				  : fl_diag(diag, -EINVAL,
+					    "the terminal's size \"%s\" in the agent's configuration is none", text);
+}
+
 static int parse_mount(struct fl_conf *conf, char *strings[RECORD_STRINGS], struct fl_diag *diag)
 {
 	bool root = strcmp(strings[1], "/") == 0;
@@ -95,6 +107,11 @@ static int take_record(struct fl_conf *conf, char letter, char *strings[RECORD_S
 		return 0;
 	case 'H':
 		conf->hostname = strings[0];
+		return 0;
+	case 'P':
+		return parse_terminal(conf, strings[0], diag);
+	case 'U':
+		conf->user = strings[0];
 		return 0;
 	default: /* 'T', by strings_of() */
 		conf->has_wall_clock = true;

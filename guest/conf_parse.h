@@ -24,6 +24,9 @@ struct fl_conf {
 	size_t envc;
 	const char *cwd;      /* "/" if there is no C record */
 	const char *hostname; /* NULL if there is no H record */
+	const char *user;     /* NULL if there is no U record: root */
+	bool has_terminal;    /* there is a P record: */
+	unsigned short rows, cols;
 	struct timespec wall_clock;
 	bool has_wall_clock;
 };

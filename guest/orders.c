@@ -25,14 +25,15 @@ static bool take_number(const char *text, unsigned int max, unsigned int *number
 	return at > text;
 }
 
-static bool parse_size(const char *text, struct fl_order *order)
+bool fl_terminal_size_parse(const char *text, unsigned short *rows, unsigned short *cols)
 {
-	unsigned int rows, cols;
+	unsigned int high, wide;
 
-	if (!take_number(text, UINT16_MAX, &rows, &text) || *text != ' ' ||
-	    !take_number(text + 1, UINT16_MAX, &cols, &text) || *text)
+	if (!take_number(text, UINT16_MAX, &high, &text) || *text != ' ' ||
+	    !take_number(text + 1, UINT16_MAX, &wide, &text) || *text)
 		return false;
-	*order = (struct fl_order){.kind = FL_ORDER_SIZE, .rows = (unsigned short)rows, .cols = (unsigned short)cols};
+	*rows = (unsigned short)high;
+	*cols = (unsigned short)wide;
 	return true;
 }
 
@@ -48,8 +49,10 @@ static bool parse_signal(const char *text, struct fl_order *order)
 
 bool fl_order_parse(const char *line, struct fl_order *order)
 {
-	if (strncmp(line, "size ", 5) == 0)
-		return parse_size(line + 5, order);
+	if (strncmp(line, "size ", 5) == 0) {
+		*order = (struct fl_order){.kind = FL_ORDER_SIZE};
+		return fl_terminal_size_parse(line + 5, &order->rows, &order->cols);
+	}
 	if (strncmp(line, "signal ", 7) == 0)
 		return parse_signal(line + 7, order);
 	*order = (struct fl_order){.kind = FL_ORDER_POWEROFF};

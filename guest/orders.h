@@ -15,6 +15,9 @@ struct fl_order {
 	int signal_number;	   /* of FL_ORDER_SIGNAL */
 };
 
+/* "24 80" */
+bool fl_terminal_size_parse(const char *text, unsigned short *rows, unsigned short *cols);
+
 /* One line without its newline. False if it is no order. Pure. */
 bool fl_order_parse(const char *line, struct fl_order *order);
 

@@ -7,11 +7,14 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "guest/ports.h"
 
 #define STREAM_BUFFER_LEN (64 * 1024)
 #define RECHECK_MS	  10
+/* More than the kernel keeps between a terminal and its reader (pty.c: 8 KiB; n_tty.c: 4 KiB). */
+#define TERMINAL_BUFFERS_LEN (64 * 1024)
 
 enum { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_COUNT };
 
@@ -19,18 +22,22 @@ enum { STREAM_IN, STREAM_OUT, STREAM_ERR, STREAM_COUNT };
 struct stream {
 	int from;
 	int to;
-	bool from_port; /* else the port is `to`, and `from` is the command's pipe */
-	bool port_seen; /* the host had the port open at some time: POLLHUP then means that it closed it */
-	bool ended;	/* `from` gave EOF */
+	bool of_terminal; /* `from` or `to` is the terminal's master, which belongs to the relay */
+	bool from_port;	  /* else the port is `to`, and `from` is the command's pipe */
+	bool port_seen;	  /* the host had the port open at some time: POLLHUP then means that it closed it */
+	bool ended;	  /* `from` gave EOF */
 	bool done;
 	size_t start, end; /* the bytes waiting in buffer */
-	uint64_t owed;	   /* bytes that were in the pipe when the command ended */
+	uint64_t owed;	   /* bytes that were in the pipe when the command ended, of a terminal at most */
+	char last;	   /* byte that was read */
+	bool end_typed;
 	char *buffer;
 };
 
 struct relay {
 	const struct fl_relay_opts *opts;
 	struct stream streams[STREAM_COUNT];
+	int master, slave; /* -1: none, or closed */
 	int64_t connect_deadline_ms;
 	bool orders_seen;  /* the host had the port for them open at some time */
 	bool orders_ended; /* no more of them will come */
@@ -44,14 +51,27 @@ static int port_of(const struct stream *stream)
 	return stream->from_port ? stream->from : stream->to;
 }
 
+/* The last descriptor of a master is its terminal's end: SIGHUP for the command, if it still runs. */
+static void hang_up(struct relay *relay)
+{
+	relay->streams[STREAM_IN].done = true;
+	fl_close(&relay->slave);
+	fl_close(&relay->master);
+	if (relay->opts->orders)
+		relay->opts->orders->terminal = -1;
+}
+
 /* Closing the command's end is how it learns: EOF on its standard input, SIGPIPE on its output. */
-static void finish(struct stream *stream)
+static void finish(struct relay *relay, struct stream *stream)
 {
 	if (stream->done)
 		return;
-	close(stream->from_port ? stream->to : stream->from);
 	stream->done = true;
 	stream->start = stream->end = 0;
+	if (!stream->of_terminal)
+		close(stream->from_port ? stream->to : stream->from);
+	else if (!stream->from_port)
+		hang_up(relay);
 }
 
 static bool is_empty(const struct stream *stream)
@@ -74,23 +94,52 @@ static void fill(struct relay *relay, struct stream *stream)
 		stream->port_seen |= stream->from_port;
 		stream->start = 0;
 		stream->end = (size_t)n;
+		stream->last = stream->buffer[n - 1];
 		stream->owed -= FL_MIN(stream->owed, (uint64_t)n);
 		return;
 	}
 	/* A port that the host has not opened yet gives EOF too (virtio_console.c, port_fops_read). */
 	if (n == 0 && stream->from_port && !stream->port_seen && fl_now_ms() < relay->connect_deadline_ms)
 		return;
+	/* also a terminal that nobody has open any more, and that has given all (EIO, n_tty_read) */
 	stream->ended = true;
 }
 
-static void flush(struct stream *stream)
+/*
+ * A terminal's input has no end but what is typed: once at the beginning of a line, and twice behind an unfinished one,
+ * which the first one only sends off (termios(3), VEOF). A program that reads single bytes does not get any.
+ */
+static void type_end(const struct relay *relay, struct stream *stream)
+{
+	struct termios termios;
+
+	stream->end_typed = true;
+	if (tcgetattr(relay->master, &termios) < 0 || !(termios.c_lflag & ICANON) ||
+	    termios.c_cc[VEOF] == _POSIX_VDISABLE)
+		return;
+	bool unfinished = stream->last && stream->last != '\n' && stream->last != '\r';
+
+	stream->start = 0;
+	stream->end = unfinished ? 2 : 1;
+	memset(stream->buffer, termios.c_cc[VEOF], stream->end);
+}
+
+static void flush(struct relay *relay, struct stream *stream)
 {
 	ssize_t n = write(stream->to, stream->buffer + stream->start, stream->end - stream->start);
 
 	if (n > 0)
 		stream->start += (size_t)n;
 	else if (n < 0 && !is_transient(errno))
-		finish(stream);
+		finish(relay, stream);
+}
+
+/* Of a terminal, with what is still on its way between the two sides (n_tty_poll). */
+static bool is_readable(int fd)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLIN);
 }
 
 static bool is_over(const struct relay *relay, const struct stream *stream)
@@ -108,12 +157,26 @@ static bool is_connecting(const struct relay *relay, const struct stream *stream
 	return !stream->port_seen && fl_now_ms() < relay->connect_deadline_ms;
 }
 
-static void note_port(const struct relay *relay, struct stream *stream, short revents)
+static void end_if_over(struct relay *relay, struct stream *stream)
+{
+	if (stream->done)
+		return;
+	if (relay->exited && stream->of_terminal && stream->owed > 0 && !is_readable(stream->from))
+		stream->owed = 0;
+	if (!is_over(relay, stream))
+		return;
+	if (stream->of_terminal && stream->from_port && !stream->end_typed && !relay->exited)
+		type_end(relay, stream);
+	else
+		finish(relay, stream);
+}
+
+static void note_port(struct relay *relay, struct stream *stream, short revents)
 {
 	if (!(revents & (POLLHUP | POLLERR | POLLNVAL)))
 		stream->port_seen = true;
 	else if (!stream->from_port && !is_connecting(relay, stream))
-		finish(stream);
+		finish(relay, stream);
 }
 
 static void step_stream(struct relay *relay, struct stream *stream, const struct pollfd *from, const struct pollfd *to)
@@ -123,16 +186,15 @@ static void step_stream(struct relay *relay, struct stream *stream, const struct
 	if (port->fd >= 0)
 		note_port(relay, stream, port->revents);
 	if (!stream->done && stream->from_port && (to->revents & POLLERR))
-		finish(stream); /* the command closed its standard input */
+		finish(relay, stream); /* the command closed its standard input */
 	if (!stream->done && !is_empty(stream) && (to->revents & POLLOUT))
-		flush(stream);
+		flush(relay, stream);
 	/* a port that looks closed as yet was not polled: the host may have sent all and closed it already */
 	bool may_read = (stream->from_port && from->fd < 0) || (from->revents & (POLLIN | POLLHUP | POLLERR));
 
 	if (!stream->done && is_empty(stream) && !stream->ended && may_read)
 		fill(relay, stream);
-	if (is_over(relay, stream))
-		finish(stream);
+	end_if_over(relay, stream);
 }
 
 static void note_exit(struct relay *relay, int wait_status)
@@ -140,12 +202,15 @@ static void note_exit(struct relay *relay, int wait_status)
 	relay->exited = true;
 	relay->wait_status = wait_status;
 	relay->grace_deadline_ms = fl_now_ms() + relay->opts->grace_ms;
-	finish(&relay->streams[STREAM_IN]);
+	finish(relay, &relay->streams[STREAM_IN]);
+	fl_close(&relay->slave); /* the terminal ends when nobody else has it either */
 	for (int i = STREAM_OUT; i < STREAM_COUNT; i++) {
 		struct stream *stream = &relay->streams[i];
 		int in_pipe = 0;
 
-		if (!stream->done && ioctl(stream->from, FIONREAD, &in_pipe) == 0 && in_pipe > 0)
+		if (stream->of_terminal)
+			stream->owed = TERMINAL_BUFFERS_LEN;
+		else if (!stream->done && ioctl(stream->from, FIONREAD, &in_pipe) == 0 && in_pipe > 0)
 			stream->owed = (uint64_t)in_pipe;
 	}
 }
@@ -231,8 +296,7 @@ static bool all_over(struct relay *relay)
 	bool over = relay->exited;
 
 	for (int i = 0; i < STREAM_COUNT; i++) {
-		if (is_over(relay, &relay->streams[i]))
-			finish(&relay->streams[i]);
+		end_if_over(relay, &relay->streams[i]);
 		over = over && relay->streams[i].done;
 	}
 	return over;
@@ -262,30 +326,55 @@ static int relay_loop(struct relay *relay, struct fl_diag *diag)
 
 static int open_stream(struct stream *stream, int from, int to, bool from_port, struct fl_diag *diag)
 {
-	int pipe_fd = from_port ? to : from;
-	int flags = fcntl(pipe_fd, F_GETFL);
+	int command_fd = from_port ? to : from;
+	int flags = fcntl(command_fd, F_GETFL);
 
 	*stream = (struct stream){.from = from, .to = to, .from_port = from_port};
-	if (flags < 0 || fcntl(pipe_fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return fl_diag(diag, -errno, "the command's pipes cannot be used: %s", strerror(errno));
+	if (flags < 0 || fcntl(command_fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return fl_diag(diag, -errno, "the command's streams cannot be used: %s", strerror(errno));
 	stream->buffer = malloc(STREAM_BUFFER_LEN);
 	return stream->buffer ? 0 : fl_diag(diag, -ENOMEM, "no memory for the command's streams");
 }
 
-int fl_relay_run(const struct fl_relay_opts *opts, int *wait_status, struct fl_diag *diag)
+static int open_pipes(struct relay *relay, struct fl_diag *diag)
 {
-	struct relay relay = {.opts = opts, .connect_deadline_ms = fl_now_ms() + opts->connect_ms};
-	struct stream *streams = relay.streams;
+	const struct fl_relay_opts *opts = relay->opts;
+	struct stream *streams = relay->streams;
 	int ret = open_stream(&streams[STREAM_IN], opts->stdin_port, opts->stdin_pipe, true, diag);
 
 	if (ret == 0)
 		ret = open_stream(&streams[STREAM_OUT], opts->stdout_pipe, opts->stdout_port, false, diag);
 	if (ret == 0)
 		ret = open_stream(&streams[STREAM_ERR], opts->stderr_pipe, opts->stderr_port, false, diag);
+	return ret;
+}
+
+static int open_terminal(struct relay *relay, struct fl_diag *diag)
+{
+	const struct fl_relay_opts *opts = relay->opts;
+	struct stream *streams = relay->streams;
+	int ret = open_stream(&streams[STREAM_IN], opts->stdin_port, opts->master, true, diag);
+
+	if (ret == 0)
+		ret = open_stream(&streams[STREAM_OUT], opts->master, opts->stdout_port, false, diag);
+	streams[STREAM_IN].of_terminal = streams[STREAM_OUT].of_terminal = true;
+	streams[STREAM_ERR].done = true;
+	return ret;
+}
+
+int fl_relay_run(const struct fl_relay_opts *opts, int *wait_status, struct fl_diag *diag)
+{
+	struct relay relay = {.opts = opts,
+			      .master = opts->master,
+			      .slave = opts->slave,
+			      .connect_deadline_ms = fl_now_ms() + opts->connect_ms};
+	int ret = opts->master < 0 ? open_pipes(&relay, diag) : open_terminal(&relay, diag);
+
 	if (ret == 0)
 		ret = relay_loop(&relay, diag);
 	for (int i = 0; i < STREAM_COUNT; i++)
-		free(streams[i].buffer);
+		free(relay.streams[i].buffer);
+	hang_up(&relay);
 	*wait_status = relay.wait_status;
 	return ret;
 }

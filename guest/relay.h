@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Carries a command's standard streams between pipes and virtio-console ports until it has ended and
+ * Carries a command's standard streams between pipes, or a terminal, and virtio-console ports until it has ended and
  * all its output is on its way. Binary-safe; nothing is read without room to put it, so a slow reader on
  * either side slows the writer down and no one else.
  */
@@ -21,6 +21,12 @@ struct fl_relay_opts {
 	int stdin_pipe; /* this side's ends of the command's pipes: become non-blocking, are closed */
 	int stdout_pipe;
 	int stderr_pipe;
+	/*
+	 * Instead of the pipes: the command's terminal, -1 for none, and this process's hold on its other side, which
+	 * is let go when the command has ended. Both are closed. The end of fl.stdin is typed as the terminal's
+	 * end-of-file character; a host that does not read any more hangs it up.
+	 */
+	int master, slave;
 	int grace_ms;		  /* how long children left behind may keep the command's output open */
 	int connect_ms;		  /* how long a port may look closed (POLLHUP) at first before that is believed */
 	struct fl_orders *orders; /* done meanwhile; NULL: there are none */

@@ -219,6 +219,11 @@ struct fl_vm_opts {
 	fl_decide_fn decide;	     /* for FL_ACTION_ASK; may be NULL */
 	struct fl_policy ram_policy; /* for host memory failures under RAM; FL_ACTION_REFLECT is passed over */
 	fl_window_fn window;	     /* may be NULL */
+	/*
+	 * the guest's, set by the agent: 1 to 64 letters, digits, "-" and "."; NULL: name where it is such a one,
+	 * "faultline" otherwise
+	 */
+	const char *hostname;
 };
 #define FL_VM_OPTS_INIT { .size = sizeof(struct fl_vm_opts), .ram_len = UINT64_C(1) << 30, .vcpus = 1, \
 			  .log_level = FL_LOG_WARN }
@@ -287,14 +292,29 @@ struct fl_window_opts {
 #define FL_WINDOW_OPTS_INIT { .size = sizeof(struct fl_window_opts), .fd = -1, \
 			      .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } } }
 
+/*
+ * The command gets a terminal of its own in the guest, as its three standard streams and its controlling terminal: job
+ * control works there, and the byte 3 (Ctrl-C) interrupts. What it writes comes out at stdout_fd, and nothing at
+ * stderr_fd; the end of stdin_fd is typed as the terminal's end-of-file character. The caller's descriptors are passed
+ * on as they are: a caller whose own stdin_fd is a terminal makes that raw.
+ */
+#define FL_COMMAND_TTY 1u
+
 /* The command that the agent runs inside; needs a share mounted at "/". */
 struct fl_command {
 	uint32_t size;
-	uint32_t flags;
+	uint32_t flags;		 /* FL_COMMAND_* */
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in the guest's PATH */
 	const char *const *envp; /* NULL-terminated "NAME=value"; NULL: a minimal environment */
 	const char *cwd;	 /* in the guest; NULL: "/" */
 	int stdin_fd, stdout_fd, stderr_fd; /* the caller's; not closed; -1: none */
+	uint16_t rows, cols;		    /* of the terminal of FL_COMMAND_TTY; 0: not known */
+	/*
+	 * "name", "uid", "name:group" or "uid:gid", of the guest's /etc/passwd and /etc/group, with the groups that these
+	 * list for the user; a number need not be there. NULL: root. Sets HOME, USER, LOGNAME and SHELL where envp does
+	 * not. One that does not exist is FL_END_NOT_RUN with code 125.
+	 */
+	const char *user;
 };
 #define FL_COMMAND_INIT { .size = sizeof(struct fl_command), .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 }
 
@@ -388,6 +408,12 @@ FL_PUBLIC FL_CHECKED int fl_vm_power_off(struct fl_vm *vm);
  * it. -EINVAL also for other numbers; else as fl_vm_power_off().
  */
 FL_PUBLIC FL_CHECKED int fl_vm_signal_command(struct fl_vm *vm, int signal_number);
+
+/*
+ * Changes the size of the command's terminal, 0 for what is not known, and so sends it SIGWINCH; nothing happens without
+ * FL_COMMAND_TTY. Errors as fl_vm_power_off().
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_resize_terminal(struct fl_vm *vm, uint16_t rows, uint16_t cols);
 
 /* Stops the VM if it runs, joins its threads, frees it. NULL is allowed. Not from a callback. */
 FL_PUBLIC void fl_vm_free(struct fl_vm *vm);

@@ -46,7 +46,7 @@ void fl_agent_conf_build(struct fl_blob *out, const struct fl_mount *mounts, uns
 			 const struct fl_command *command, const char *hostname, uint64_t now_ns)
 {
 	static const char *const default_env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-						  "HOME=/root", "TERM=dumb", NULL};
+						  "TERM=dumb", NULL};
 	const char *const *env = command->envp ? command->envp : default_env;
 	char now[48];
 
@@ -60,6 +60,14 @@ void fl_agent_conf_build(struct fl_blob *out, const struct fl_mount *mounts, uns
 		put_record(out, 'E', *env);
 	put_record(out, 'C', command->cwd ? command->cwd : "/");
 	put_record(out, 'H', hostname);
+	if (command->flags & FL_COMMAND_TTY) {
+		char size[16];
+
+		snprintf(size, sizeof(size), "%u %u", (unsigned int)command->rows, (unsigned int)command->cols);
+		put_record(out, 'P', size);
+	}
+	if (command->user)
+		put_record(out, 'U', command->user);
 	snprintf(now, sizeof(now), "%llu.%09llu", (unsigned long long)(now_ns / 1000000000),
 		 (unsigned long long)(now_ns % 1000000000));
 	put_record(out, 'T', now);

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
+#define DEFAULT_NAME "vm"
+
 int fl_copy_sized(void *to, size_t to_len, const void *from)
 {
 	const uint8_t *bytes = from;
@@ -44,6 +46,38 @@ static bool policy_is_good(const struct fl_policy *policy)
 	return true;
 }
 
+/* RFC 1123, 2.1; no longer than Linux keeps it (__NEW_UTS_LEN). */
+static bool is_hostname(const char *text)
+{
+	size_t label_len = 0;
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i <= len; i++) {
+		char c = text[i];
+
+		if (c == '.' || c == '\0') {
+			if (label_len < 1 || label_len > 63 || text[i - 1] == '-')
+				return false;
+			label_len = 0;
+		} else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			   (c == '-' && label_len > 0)) {
+			label_len++;
+		} else {
+			return false;
+		}
+	}
+	return len <= 64;
+}
+
+static const char *pick_hostname(const struct fl_vm_opts *opts)
+{
+	const char *name = opts->name ? opts->name : DEFAULT_NAME;
+
+	if (opts->hostname)
+		return opts->hostname;
+	return is_hostname(name) ? name : "faultline";
+}
+
 static int check_vm_opts(const struct fl_vm_opts *opts, struct fl_diag *diag)
 {
 	if (opts->flags & ~(FL_VM_NO_PVPF | FL_VM_BOOT_MESSAGES | FL_VM_IDLES_POLITELY))
@@ -62,6 +96,11 @@ static int check_vm_opts(const struct fl_vm_opts *opts, struct fl_diag *diag)
 	if ((unsigned int)opts->fault_mode > FL_FAULT_MODE_WATCH)
 		return fl_diag(diag, -EINVAL, "unknown fault mode %u; there are auto, strict and watch",
 			       (unsigned int)opts->fault_mode);
+	if (opts->hostname && !is_hostname(opts->hostname))
+		return fl_diag(diag, -EINVAL,
+			       "\"%.80s\" cannot be the guest's host name; give 1 to 64 letters, digits, \"-\" and "
+			       "\".\", beginning and ending with a letter or digit",
+			       opts->hostname);
 	if (!policy_is_good(&opts->ram_policy))
 		return fl_diag(diag, -EINVAL, "unknown action in the fault policy of guest memory");
 	return 0;
@@ -78,9 +117,10 @@ int fl_vm_config_init(struct fl_vm_config *config, const struct fl_vm_opts *opts
 	ret = check_vm_opts(&config->opts, diag);
 	if (ret)
 		return ret;
-	if (!copy_string(&config->name, opts->name ? opts->name : "vm") ||
+	if (!copy_string(&config->name, opts->name ? opts->name : DEFAULT_NAME) ||
 	    !copy_string(&config->kernel, opts->kernel) || !copy_string(&config->initrd, opts->initrd) ||
-	    !copy_string(&config->params, opts->params)) {
+	    !copy_string(&config->params, opts->params) ||
+	    !copy_string(&config->hostname, pick_hostname(&config->opts))) {
 		fl_vm_config_fini(config);
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	}
@@ -95,6 +135,7 @@ void fl_vm_config_fini(struct fl_vm_config *config)
 	free(config->kernel);
 	free(config->initrd);
 	free(config->params);
+	free(config->hostname);
 	memset(config, 0, sizeof(*config));
 }
 
@@ -232,6 +273,21 @@ static char **copy_strings(const char *const *from)
 	return copy;
 }
 
+static int check_command(const struct fl_command *command, struct fl_diag *diag)
+{
+	if (command->flags & ~FL_COMMAND_TTY)
+		return fl_diag(diag, -EINVAL, "unknown command flags %#x", command->flags);
+	if (!command->argv || !command->argv[0])
+		return fl_diag(diag, -EINVAL, "no command was given");
+	if (command->cwd && command->cwd[0] != '/')
+		return fl_diag(diag, -EINVAL, "the working directory in the guest must start with /");
+	/* who exists, only the guest knows */
+	if (command->user && !*command->user)
+		return fl_diag(diag, -EINVAL,
+			       "the user in the guest has no name; give NAME, UID, NAME:GROUP or UID:GID");
+	return 0;
+}
+
 int fl_command_config_init(struct fl_command_config *config, const struct fl_command *command, struct fl_diag *diag)
 {
 	int ret;
@@ -240,20 +296,21 @@ int fl_command_config_init(struct fl_command_config *config, const struct fl_com
 	ret = fl_copy_sized(&config->opts, sizeof(config->opts), command);
 	if (ret)
 		return copy_failed(ret, "fl_command", diag);
-	if (!command->argv || !command->argv[0])
-		return fl_diag(diag, -EINVAL, "no command was given");
-	if (command->cwd && command->cwd[0] != '/')
-		return fl_diag(diag, -EINVAL, "the working directory in the guest must start with /");
+	ret = check_command(&config->opts, diag);
+	if (ret)
+		return ret;
 	config->argv = copy_strings(command->argv);
 	if (command->envp)
 		config->envp = copy_strings(command->envp);
-	if (!config->argv || (command->envp && !config->envp) || !copy_string(&config->cwd, command->cwd)) {
+	if (!config->argv || (command->envp && !config->envp) || !copy_string(&config->cwd, command->cwd) ||
+	    !copy_string(&config->user, config->opts.user)) {
 		fl_command_config_fini(config);
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	}
 	config->opts.argv = (const char *const *)config->argv;
 	config->opts.envp = (const char *const *)config->envp;
 	config->opts.cwd = config->cwd;
+	config->opts.user = config->user;
 	return 0;
 }
 
@@ -262,5 +319,6 @@ void fl_command_config_fini(struct fl_command_config *config)
 	free_strings(config->argv);
 	free_strings(config->envp);
 	free(config->cwd);
+	free(config->user);
 	memset(config, 0, sizeof(*config));
 }

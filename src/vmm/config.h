@@ -23,6 +23,7 @@
 struct fl_vm_config {
 	struct fl_vm_opts opts;
 	char *name, *kernel, *initrd, *params;
+	char *hostname; /* never NULL */
 };
 struct fl_share_config {
 	struct fl_share_opts opts;
@@ -34,7 +35,7 @@ struct fl_window_config {
 };
 struct fl_command_config {
 	struct fl_command opts;
-	char **argv, **envp, *cwd; /* argv NULL: no command was set */
+	char **argv, **envp, *cwd, *user; /* argv NULL: no command was set */
 };
 
 /*

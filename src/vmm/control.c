@@ -43,3 +43,8 @@ int fl_vm_signal_command(struct fl_vm *vm, int signal_number)
 		return -EINVAL;
 	return tell_agent(vm, "signal %d\n", signal_number);
 }
+
+int fl_vm_resize_terminal(struct fl_vm *vm, uint16_t rows, uint16_t cols)
+{
+	return tell_agent(vm, "size %u %u\n", (unsigned int)rows, (unsigned int)cols);
+}

@@ -28,7 +28,7 @@ static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
 					      .writable = share->opts.flags & FL_SHARE_WRITABLE,
 					      .dax = dax_option(&share->opts)};
 	}
-	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.name,
+	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.hostname,
 			    fl_now_ns(CLOCK_REALTIME));
 }
 

@@ -33,9 +33,15 @@ static void all_records_are_understood(void **state)
 			       "A\0"
 			       "Ax y\n\0"
 			       "C/tmp\0"
-			       "EB=\0",
+			       "EB=\0"
+			       "P24 80\0"
+			       "Ubob:video\0",
 			       &conf, &diag),
 			 0);
+	assert_true(conf.has_terminal);
+	assert_int_equal(conf.rows, 24);
+	assert_int_equal(conf.cols, 80);
+	assert_string_equal(conf.user, "bob:video");
 	assert_string_equal(conf.hostname, "box");
 	assert_true(conf.has_wall_clock);
 	assert_int_equal(conf.wall_clock.tv_sec, 1700000000);

@@ -53,6 +53,7 @@ static int setup(void **state)
 	sigaddset(&mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &mask, &fixture->old_mask);
 	fixture->opts.sigchld_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	fixture->opts.master = fixture->opts.slave = -1;
 	fixture->opts.grace_ms = GRACE_MS;
 	fixture->opts.connect_ms = 1000;
 	fixture->cpu_before_ms = cpu_ms();
@@ -88,12 +89,14 @@ static void start_command(struct fixture *fixture, const char *script)
 		dup2(pipes[0][0], 0);
 		dup2(pipes[1][1], 1);
 		dup2(pipes[2][1], 2);
+		setpgid(0, 0);
 		signal(SIGPIPE, SIG_DFL);
 		alarm(20);
 		sigprocmask(SIG_SETMASK, &fixture->old_mask, NULL);
 		execl("/bin/sh", "sh", "-c", script, NULL);
 		_exit(99);
 	}
+	setpgid(pid, pid); /* whoever comes first */
 	close(pipes[0][0]);
 	close(pipes[1][1]);
 	close(pipes[2][1]);
@@ -389,7 +392,6 @@ static struct fl_orders order(struct fixture *fixture, const char *script, const
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	*host = pair[0];
 	start_command(fixture, script);
-	setpgid(fixture->opts.command, fixture->opts.command);
 	assert_int_equal(write(pair[0], text, strlen(text)), strlen(text));
 	return (struct fl_orders){.port = pair[1],
 				  .command = fixture->opts.command,

@@ -290,6 +290,68 @@ static void test_command_is_copied(void **state)
 	fl_command_config_fini(&config);
 	command.cwd = "relative";
 	assert_int_equal(fl_command_config_init(&config, &command, &diag), -EINVAL);
+	command.cwd = NULL;
+	command.user = "";
+	assert_int_equal(fl_command_config_init(&config, &command, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "NAME:GROUP"));
+	command.user = NULL;
+	command.flags = FL_COMMAND_TTY << 1;
+	assert_int_equal(fl_command_config_init(&config, &command, &diag), -EINVAL);
+}
+
+/* A caller of the header's first version: its struct ended before the user. */
+static void test_older_commands_are_roots(void **state)
+{
+	struct fl_command command = FL_COMMAND_INIT;
+	const char *const argv[] = {"true", NULL};
+	struct fl_command_config config;
+
+	(void)state;
+	command.argv = argv;
+	command.size = offsetof(struct fl_command, user);
+	command.user = (const char *)UINTPTR_MAX; /* not theirs */
+	assert_int_equal(fl_command_config_init(&config, &command, NULL), 0);
+	assert_null(config.opts.user);
+	fl_command_config_fini(&config);
+}
+
+static void expect_hostname(const char *name, const char *hostname, const char *expected)
+{
+	struct fl_vm_opts opts = good_vm();
+	struct fl_vm_config config;
+
+	opts.name = name;
+	opts.hostname = hostname;
+	assert_int_equal(fl_vm_config_init(&config, &opts, NULL), 0);
+	assert_string_equal(config.hostname, expected);
+	fl_vm_config_fini(&config);
+}
+
+static void test_host_names(void **state)
+{
+	static const char *const bad[] = {"",	  ".",	  "-a",	 "a-",	"a.",  ".a",
+					  "a..b", "a.-b", "a_b", "a b", "a\n", "\xc3\xa4"};
+	struct fl_vm_opts opts = good_vm();
+	char text[70] = "";
+
+	(void)state;
+	expect_hostname(NULL, NULL, "vm");
+	expect_hostname("build-7", NULL, "build-7");
+	expect_hostname("my vm", NULL, "faultline");
+	expect_hostname("my vm", "a.b-c.9", "a.b-c.9");
+	for (size_t i = 0; i < FL_ARRAY_SIZE(bad); i++) {
+		opts.hostname = bad[i];
+		expect_vm(opts, -EINVAL, "host name");
+	}
+	memset(text, 'x', 64);
+	opts.hostname = text;
+	expect_vm(opts, -EINVAL, "host name"); /* a label has at most 63 */
+	text[32] = '.';
+	expect_vm(opts, 0, NULL);
+	text[64] = 'x';
+	expect_vm(opts, -EINVAL, "host name");
+	opts.size = offsetof(struct fl_vm_opts, hostname);
+	expect_vm(opts, 0, NULL);
 }
 
 static size_t heard;
@@ -362,6 +424,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_policies),
 	cmocka_unit_test(test_window_options),
 	cmocka_unit_test(test_command_is_copied),
+	cmocka_unit_test(test_older_commands_are_roots),
+	cmocka_unit_test(test_host_names),
 	cmocka_unit_test(test_serial_sends_and_interrupts_like_a_16450),
 	cmocka_unit_test(test_serial_keeps_the_last_part),
 };

@@ -21,6 +21,7 @@
 #define E820_RAM	      1u
 #define LOADER_UNASSIGNED     0xffu
 #define SETUP_DTB	      2u
+#define SETUP_RNG_SEED	      9u
 #define SETUP_DATA_HEADER_LEN 16u
 
 /* Page-table bits; identity map of the first 4 GiB with 2 MiB pages */
@@ -79,9 +80,32 @@ static int put_dtb(const struct fl_boot_opts *opts, const struct fl_gpa_map *map
 	ret = fl_dtb_build(&opts->dtb, data + SETUP_DATA_HEADER_LEN, FL_SETUP_DATA_MAX - SETUP_DATA_HEADER_LEN, &used);
 	if (ret)
 		return fl_diag(diag, ret, "cannot describe the machine to the guest: %s", strerror(-ret));
-	put64(data, 0); /* the last of the list */
+	put64(data, 0); /* the last of the list, as long as there is no seed */
 	put32(data + 8, SETUP_DTB);
 	put32(data + 12, (uint32_t)used);
+	return 0;
+}
+
+/*
+ * Linux from 6.0 on takes it in setup_arch() (arch/x86/kernel/setup.c parse_setup_data()), wipes it there, and has
+ * its random numbers from then on (unless random.trust_bootloader=off); older kernels pass it over.
+ */
+static int put_rng_seed(const struct fl_boot_opts *opts, const struct fl_gpa_map *map, struct fl_diag *diag)
+{
+	uint8_t data[SETUP_DATA_HEADER_LEN + FL_RNG_SEED_LEN] = {0}; /* the last of the list */
+	uint8_t link[8];
+	int ret;
+
+	if (!opts->rng_seed)
+		return 0;
+	put32(data + 8, SETUP_RNG_SEED);
+	put32(data + 12, FL_RNG_SEED_LEN);
+	memcpy(data + SETUP_DATA_HEADER_LEN, opts->rng_seed, FL_RNG_SEED_LEN);
+	put64(link, FL_RNG_SEED_GPA);
+	ret = fl_gmem_write(map, FL_RNG_SEED_GPA, data, sizeof(data));
+	explicit_bzero(data, sizeof(data));
+	if (ret || fl_gmem_write(map, FL_SETUP_DATA_GPA, link, sizeof(link)))
+		return fl_diag(diag, -EINVAL, "the guest's memory is too small to boot");
 	return 0;
 }
 
@@ -150,6 +174,8 @@ int fl_boot_load(const struct fl_boot_opts *opts, const struct fl_gpa_map *map, 
 		ret = put_cmdline(opts, map, &image, diag);
 	if (!ret)
 		ret = put_dtb(opts, map, diag);
+	if (!ret)
+		ret = put_rng_seed(opts, map, diag);
 	if (!ret)
 		ret = put_initrd(opts, map, &image, &initrd_gpa, diag);
 	if (ret)

@@ -11,12 +11,16 @@
 #include "vcpu/vcpu.h"
 #include "vmm/dtb.h"
 
+/* As many random bits as the kernel's generator has. */
+#define FL_RNG_SEED_LEN 32u
+
 struct fl_boot_opts {
 	const char *kernel;  /* path */
 	const char *cmdline; /* whole */
 	const void *initrd;  /* bytes, or NULL */
 	size_t initrd_len;
 	struct fl_dtb_opts dtb;
+	const void *rng_seed; /* FL_RNG_SEED_LEN random bytes that nobody else knows, or NULL */
 	uint64_t ram_low_len, ram_high_len; /* below the device gap; from 4 GiB on */
 };
 

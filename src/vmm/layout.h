@@ -14,6 +14,7 @@
 #define FL_CMDLINE_MAX	  4096u
 #define FL_SETUP_DATA_GPA UINT64_C(0x30000) /* struct setup_data with the device tree */
 #define FL_SETUP_DATA_MAX 0x10000u
+#define FL_RNG_SEED_GPA	  UINT64_C(0x40000) /* struct setup_data with a seed for the guest's random numbers */
 #define FL_LOW_RAM_END	  UINT64_C(0x9fc00)
 #define FL_HIGH_RAM_START UINT64_C(0x100000)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "vmm/boot.h"
 #include "vmm/cmdline.h"
@@ -92,11 +93,32 @@ static int make_initrd(const struct fl_vm *vm, struct fl_blob *initrd, struct fl
 	return read_initrd(vm->config.initrd, initrd, diag);
 }
 
+/*
+ * Waits where the host itself has none yet, early in its own boot: a guest must not take its keys from what anybody
+ * could guess. Later no getrandom() of the VM's threads waits.
+ */
+static int make_rng_seed(uint8_t seed[FL_RNG_SEED_LEN], struct fl_diag *diag)
+{
+	size_t got = 0;
+
+	while (got < FL_RNG_SEED_LEN) {
+		ssize_t n = getrandom(seed + got, FL_RNG_SEED_LEN - got, 0);
+
+		if (n < 0 && errno != EINTR)
+			return fl_diag(diag, -errno, "the host gives no random numbers for the guest: %m");
+		got += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 int fl_vm_load(struct fl_vm *vm, struct fl_vcpu_entry *entry, struct fl_diag *diag)
 {
 	struct fl_blob cmdline = {0}, initrd = {0};
+	uint8_t seed[FL_RNG_SEED_LEN];
 	int ret = make_initrd(vm, &initrd, diag);
 
+	if (!ret)
+		ret = make_rng_seed(seed, diag);
 	fl_cmdline_build(&cmdline, vm->config.opts.flags, vm->config.params);
 	if (!ret && cmdline.error)
 		ret = fl_diag(diag, -ENOMEM, "out of memory");
@@ -109,12 +131,14 @@ int fl_vm_load(struct fl_vm *vm, struct fl_vcpu_entry *entry, struct fl_diag *di
 			.dtb = {.cpu_count = vm->config.opts.vcpus,
 				.virtio = vm->device_nodes,
 				.virtio_count = vm->device_count},
+			.rng_seed = seed,
 			.ram_low_len = vm->place.ram_low_len,
 			.ram_high_len = vm->place.ram_high_len,
 		};
 
 		ret = fl_boot_load(&boot, &vm->map, entry, diag);
 	}
+	explicit_bzero(seed, sizeof(seed));
 	fl_blob_fini(&cmdline);
 	fl_blob_fini(&initrd);
 	return ret;

@@ -278,6 +278,30 @@ static void test_zero_page_says_what_boot_rst_asks(void **state)
 	assert_int_equal(read_ram(m, data + 16, 4), 0xedfe0dd0); /* FDT magic, big-endian */
 }
 
+/* Documentation/arch/x86/boot.rst, setup_data; type 9: arch/x86/include/uapi/asm/setup_data.h */
+static void test_seed_follows_the_device_tree_and_is_the_callers(void **state)
+{
+	struct machine *m = *state;
+	struct fl_boot_opts opts = boot_opts(m);
+	struct fl_vcpu_entry entry;
+	uint8_t seed[FL_RNG_SEED_LEN], got[FL_RNG_SEED_LEN];
+	uint64_t dtb, data;
+
+	for (unsigned int i = 0; i < sizeof(seed); i++)
+		seed[i] = (uint8_t)(0x51 + 7 * i);
+	opts.rng_seed = seed;
+	assert_int_equal(fl_boot_load(&opts, &m->map, &entry, NULL), 0);
+	dtb = read_ram(m, entry.rsi + 0x250, 8);
+	assert_int_equal(read_ram(m, dtb + 8, 4), 2);
+	data = read_ram(m, dtb, 8);
+	assert_true(data >= dtb + 16 + read_ram(m, dtb + 12, 4) && data + 48 <= 0x9fc00);
+	assert_int_equal(read_ram(m, data, 8), 0);
+	assert_int_equal(read_ram(m, data + 8, 4), 9);
+	assert_int_equal(read_ram(m, data + 12, 4), 32);
+	assert_int_equal(fl_gmem_read(&m->map, data + 16, got, sizeof(got)), 0);
+	assert_memory_equal(got, seed, sizeof(seed));
+}
+
 static void test_e820_covers_ram_without_the_legacy_hole(void **state)
 {
 	struct machine *m = *state;
@@ -475,6 +499,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_a_directory_is_no_kernel, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_an_image_tells_its_release, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_zero_page_says_what_boot_rst_asks, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_seed_follows_the_device_tree_and_is_the_callers, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_e820_covers_ram_without_the_legacy_hole, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_page_tables_map_4_gib_to_itself, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_too_long_a_command_line_is_refused, set_up, tear_down),

@@ -7,12 +7,12 @@
 
 /*
  * IO-APIC pins for the devices; first those that no ISA device of old has ever used, then those whose devices are not
- * in this machine: neither floppy, mouse and disks, nor a second serial port.
+ * in this machine: neither floppy, mouse and disks, nor a printer or a second serial port.
  */
-static const uint32_t device_gsis[FL_VIRTIO_DEVICES_MAX] = {16, 17, 18, 19, 20, 21, 22, 23, 10,
-							    11, 9,  5,	6,  12, 14, 15, 3};
+static const uint32_t device_gsis[] = {16, 17, 18, 19, 20, 21, 22, 23, 10, 11, 9, 5, 6, 12, 14, 15, 3, 7};
 
-_Static_assert(FL_SHARES_MAX + 1 <= FL_VIRTIO_DEVICES_MAX, "an interrupt for every device");
+_Static_assert(FL_SHARES_MAX + 2 <= FL_VIRTIO_DEVICES_MAX && FL_ARRAY_SIZE(device_gsis) == FL_VIRTIO_DEVICES_MAX,
+	       "an interrupt for every device");
 
 /* What every device's transport is told; the device fills in the rest. */
 static struct fl_virtio_mmio_opts transport_opts(struct fl_vm *vm, const char *name, struct fl_loop *loop)
@@ -80,6 +80,16 @@ static int add_console(struct fl_vm *vm, struct fl_diag *diag)
 	return ret;
 }
 
+static int add_rng(struct fl_vm *vm, struct fl_diag *diag)
+{
+	struct fl_virtio_mmio_opts opts = transport_opts(vm, "rng", vm->console_loop);
+	int ret = fl_rng_new(&opts, &vm->rng, diag);
+
+	if (!ret)
+		plug(vm, &opts, fl_rng_transport(vm->rng));
+	return ret;
+}
+
 static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 {
 	struct fl_vm_share *share = &vm->shares[index];
@@ -117,6 +127,8 @@ int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag)
 
 	for (unsigned int i = 0; !ret && i < vm->share_count; i++)
 		ret = add_share(vm, i, diag);
+	if (!ret)
+		ret = add_rng(vm, diag);
 	return ret;
 }
 
@@ -142,8 +154,10 @@ void fl_vm_devices_fini(struct fl_vm *vm)
 {
 	fl_vm_devices_stop(vm);
 	fl_console_free(vm->console);
+	fl_rng_free(vm->rng);
 	fl_loop_free(vm->console_loop);
 	vm->console = NULL;
+	vm->rng = NULL;
 	vm->console_loop = NULL;
 	for (unsigned int i = 0; i < vm->share_count; i++) {
 		struct fl_vm_share *share = &vm->shares[i];

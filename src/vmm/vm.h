@@ -33,10 +33,12 @@
 #include "vcpu/vcpu.h"
 #include "vcpu/watchdog.h"
 #include "virtio/console.h"
+#include "virtio/rng.h"
 #include "virtiofs/fs_device.h"
 #include "vmm/config.h"
 #include "vmm/dtb.h"
 #include "vmm/fault_mode.h"
+#include "vmm/layout.h"
 #include "vmm/map_budget.h"
 #include "vmm/placement.h"
 #include "vmm/serial.h"
@@ -95,8 +97,9 @@ struct fl_vm {
 	struct fl_serial serial;
 	struct fl_loop *console_loop;
 	struct fl_console *console;
-	struct fl_vm_device devices[FL_SHARES_MAX + 1];
-	struct fl_dtb_virtio device_nodes[FL_SHARES_MAX + 1];
+	struct fl_rng *rng; /* on the console's loop */
+	struct fl_vm_device devices[FL_VIRTIO_DEVICES_MAX];
+	struct fl_dtb_virtio device_nodes[FL_VIRTIO_DEVICES_MAX];
 	unsigned int device_count;
 
 	struct fl_vcpu_env env;

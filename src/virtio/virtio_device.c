@@ -59,6 +59,13 @@ void fl_virtio_put(struct fl_virtio_mmio *dev, unsigned int index, uint16_t head
 		fl_virtq_put(&dev->queues[index].vq, head, written_len);
 }
 
+void fl_virtio_put_all(struct fl_virtio_mmio *dev, unsigned int index, const struct fl_virtq_used *used,
+		       unsigned int count)
+{
+	if (!fl_virtio_is_broken(dev))
+		fl_virtq_put_all(&dev->queues[index].vq, used, count);
+}
+
 void fl_virtio_announce(struct fl_virtio_mmio *dev, unsigned int index)
 {
 	if (fl_virtq_wants_interrupt(&dev->queues[index].vq))

@@ -16,7 +16,7 @@
 #include "fl_loop.h"
 #include "virtio/virtq.h"
 
-#define FL_VIRTIO_MMIO_LEN UINT64_C(0x1000)
+#define FL_VIRTIO_MMIO_LEN   UINT64_C(0x1000)
 #define FL_VIRTIO_QUEUES_MAX 64
 
 struct fl_virtio_mmio;
@@ -64,8 +64,11 @@ struct fl_virtq *fl_virtio_queue(struct fl_virtio_mmio *dev, unsigned int index)
 uint64_t fl_virtio_features(const struct fl_virtio_mmio *dev); /* negotiated */
 /* fl_virtq_push() and, if the guest wants it, the interrupt. */
 void fl_virtio_complete(struct fl_virtio_mmio *dev, unsigned int index, uint16_t head, uint32_t written_len);
-/* Its halves: fl_virtq_put(); and the interrupt, if the guest wants one for what was put since the last of these. */
+/* Its halves: fl_virtq_put(), fl_virtq_put_all(); and the interrupt, if the guest wants one for what was put since the
+ * last of these. */
 void fl_virtio_put(struct fl_virtio_mmio *dev, unsigned int index, uint16_t head, uint32_t written_len);
+void fl_virtio_put_all(struct fl_virtio_mmio *dev, unsigned int index, const struct fl_virtq_used *used,
+		       unsigned int count);
 void fl_virtio_announce(struct fl_virtio_mmio *dev, unsigned int index);
 /* The guest broke the rules: DEVICE_NEEDS_RESET (2.1.2) and a configuration interrupt; queues go quiet. */
 void fl_virtio_needs_reset(struct fl_virtio_mmio *dev, const char *why);

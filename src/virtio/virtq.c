@@ -209,15 +209,22 @@ static bool stepped_over(uint16_t event, uint16_t now, uint16_t before)
 	return (uint16_t)(now - event - 1u) < (uint16_t)(now - before);
 }
 
-void fl_virtq_put(struct fl_virtq *vq, uint16_t head, uint32_t written_len)
+void fl_virtq_put_all(struct fl_virtq *vq, const struct fl_virtq_used *used, unsigned int count)
 {
-	size_t entry = USED_RING + 8u * (vq->used_idx & (vq->size - 1u));
-
 	if (!vq->ready)
 		return;
-	store32(vq->used, entry, head);
-	store32(vq->used, entry + 4, written_len);
-	store16(vq->used, USED_IDX, ++vq->used_idx);
+	for (unsigned int i = 0; i < count; i++) {
+		size_t entry = USED_RING + 8u * (vq->used_idx++ & (vq->size - 1u));
+
+		store32(vq->used, entry, used[i].head);
+		store32(vq->used, entry + 4, used[i].written_len);
+	}
+	store16(vq->used, USED_IDX, vq->used_idx);
+}
+
+void fl_virtq_put(struct fl_virtq *vq, uint16_t head, uint32_t written_len)
+{
+	fl_virtq_put_all(vq, &(struct fl_virtq_used){.head = head, .written_len = written_len}, 1);
 }
 
 bool fl_virtq_wants_interrupt(struct fl_virtq *vq)

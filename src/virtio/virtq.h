@@ -60,6 +60,12 @@ bool fl_virtq_push(struct fl_virtq *vq, uint16_t head, uint32_t written_len);
  * any that was given back since this was last asked. Who puts must ask before it waits for anything.
  */
 void fl_virtq_put(struct fl_virtq *vq, uint16_t head, uint32_t written_len);
+/* Gives several back, which the guest sees all at once: what lies in all of them together is one thing. */
+struct fl_virtq_used {
+	uint16_t head;
+	uint32_t written_len;
+};
+void fl_virtq_put_all(struct fl_virtq *vq, const struct fl_virtq_used *used, unsigned int count);
 bool fl_virtq_wants_interrupt(struct fl_virtq *vq);
 /* Ask for notifications; returns true if something came in between and pop must be tried again. */
 bool fl_virtq_enable_notify(struct fl_virtq *vq);
@@ -73,8 +79,8 @@ bool fl_virtq_enable_notify_at(struct fl_virtq *vq, uint16_t ahead);
  */
 int64_t fl_chain_read(const struct fl_gpa_map *map, const struct fl_chain *chain, uint64_t offset, void *buf,
 		      size_t len);
-int64_t fl_chain_write(const struct fl_gpa_map *map, const struct fl_chain *chain, uint64_t offset,
-		       const void *buf, size_t len);
+int64_t fl_chain_write(const struct fl_gpa_map *map, const struct fl_chain *chain, uint64_t offset, const void *buf,
+		       size_t len);
 /*
  * iovecs (for system calls only) over [offset, offset+len) of the readable or writable part.
  * *count: entries used. -EFAULT, -E2BIG (more than cap), -EINVAL (part shorter than that).

@@ -318,6 +318,28 @@ struct fl_command {
 };
 #define FL_COMMAND_INIT { .size = sizeof(struct fl_command), .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 }
 
+/*
+ * A network device. What is at the other end of fd makes the network: passt, QEMU's "-netdev stream", another program
+ * that sends and takes each Ethernet frame behind its length (4 bytes, big-endian). When it goes away, the guest's
+ * link is down for good, with a line in the log, and the guest runs on.
+ *
+ * The strings are for the built-in agent, which sets eth0 up before it runs the command; a guest without it, or that
+ * is to ask DHCP, needs none.
+ */
+struct fl_net_opts {
+	uint32_t size;
+	uint32_t flags;	      /* none yet */
+	int fd;		      /* connected stream socket; duplicated */
+	uint8_t mac[6];	      /* all zero: a random one of those for local use */
+	uint16_t mtu;	      /* told to the guest, 1280 to 65535; 0: not told, the guest takes 1500 */
+	const char *address;  /* "10.0.2.15/24"; NULL: none */
+	const char *gateway;  /* "10.0.2.2", where all else goes; NULL: nowhere */
+	const char *address6; /* "fd00::15/64"; NULL: none */
+	const char *gateway6;
+	const char *resolv_conf; /* what stands in /etc/resolv.conf, as text; NULL: what stands there anyway */
+};
+#define FL_NET_OPTS_INIT { .size = sizeof(struct fl_net_opts), .fd = -1 }
+
 /* Why a VM ended. */
 enum fl_end {
 	FL_END_NONE = 0,      /* still running */
@@ -357,6 +379,9 @@ FL_PUBLIC FL_CHECKED int fl_vm_add_share(struct fl_vm *vm, const struct fl_share
 
 /* Adds a plain window; only before fl_vm_start(). Errors: -EINVAL, -EBUSY (started), -ENOSPC (too many). */
 FL_PUBLIC FL_CHECKED int fl_vm_add_window(struct fl_vm *vm, const struct fl_window_opts *opts, struct fl_diag *diag);
+
+/* Adds the network device; only before fl_vm_start(). Errors: -EINVAL, -ENOTSOCK, -EBUSY (started), -ENOSPC (a second). */
+FL_PUBLIC FL_CHECKED int fl_vm_add_net(struct fl_vm *vm, const struct fl_net_opts *opts, struct fl_diag *diag);
 
 /* Sets the command for the built-in agent (copied); only before fl_vm_start(). */
 FL_PUBLIC FL_CHECKED int fl_vm_set_command(struct fl_vm *vm, const struct fl_command *command, struct fl_diag *diag);

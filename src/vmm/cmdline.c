@@ -72,3 +72,19 @@ void fl_agent_conf_build(struct fl_blob *out, const struct fl_mount *mounts, uns
 		 (unsigned long long)(now_ns % 1000000000));
 	put_record(out, 'T', now);
 }
+
+static void put_address(struct fl_blob *out, const char *address, const char *gateway)
+{
+	if (!address)
+		return;
+	put_record(out, 'N', address);
+	fl_blob_put_string(out, gateway ? gateway : "");
+}
+
+void fl_agent_conf_add_net(struct fl_blob *out, const struct fl_net_config *net)
+{
+	put_address(out, net->address, net->gateway);
+	put_address(out, net->address6, net->gateway6);
+	if (net->resolv_conf)
+		put_record(out, 'R', net->resolv_conf);
+}

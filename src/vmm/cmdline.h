@@ -3,6 +3,7 @@
 #ifndef FL_CMDLINE_H
 #define FL_CMDLINE_H
 
+#include "vmm/config.h"
 #include "vmm/initramfs.h"
 
 /* Appends the command line with its NUL. params may be NULL. */
@@ -16,5 +17,7 @@ struct fl_mount {
 /* Appends the records of guest/agent_conf.h; the mount at "/" is put first. */
 void fl_agent_conf_build(struct fl_blob *out, const struct fl_mount *mounts, unsigned int mount_count,
 			 const struct fl_command *command, const char *hostname, uint64_t now_ns);
+/* Appends what the agent is to do with the network. */
+void fl_agent_conf_add_net(struct fl_blob *out, const struct fl_net_config *net);
 
 #endif

@@ -33,6 +33,10 @@ struct fl_window_config {
 	struct fl_window_opts opts; /* fd is still the caller's */
 	char *name;
 };
+struct fl_net_config {
+	struct fl_net_opts opts; /* fd is still the caller's */
+	char *address, *gateway, *address6, *gateway6, *resolv_conf;
+};
 struct fl_command_config {
 	struct fl_command opts;
 	char **argv, **envp, *cwd, *user; /* argv NULL: no command was set */
@@ -53,6 +57,9 @@ void fl_share_config_fini(struct fl_share_config *config);
 FL_CHECKED_RESULT int fl_window_config_init(struct fl_window_config *config, const struct fl_window_opts *opts,
 					    struct fl_diag *diag);
 void fl_window_config_fini(struct fl_window_config *config);
+FL_CHECKED_RESULT int fl_net_config_init(struct fl_net_config *config, const struct fl_net_opts *opts,
+					 struct fl_diag *diag);
+void fl_net_config_fini(struct fl_net_config *config);
 FL_CHECKED_RESULT int fl_command_config_init(struct fl_command_config *config, const struct fl_command *command,
 					     struct fl_diag *diag);
 void fl_command_config_fini(struct fl_command_config *config);

@@ -7,11 +7,11 @@
 
 /*
  * IO-APIC pins for the devices; first those that no ISA device of old has ever used, then those whose devices are not
- * in this machine: neither floppy, mouse and disks, nor a printer or a second serial port.
+ * in this machine: neither floppy, mouse and disks, nor a printer, a coprocessor or a second serial port.
  */
-static const uint32_t device_gsis[] = {16, 17, 18, 19, 20, 21, 22, 23, 10, 11, 9, 5, 6, 12, 14, 15, 3, 7};
+static const uint32_t device_gsis[] = {16, 17, 18, 19, 20, 21, 22, 23, 10, 11, 9, 5, 6, 12, 14, 15, 3, 7, 13};
 
-_Static_assert(FL_SHARES_MAX + 2 <= FL_VIRTIO_DEVICES_MAX && FL_ARRAY_SIZE(device_gsis) == FL_VIRTIO_DEVICES_MAX,
+_Static_assert(FL_SHARES_MAX + 3 <= FL_VIRTIO_DEVICES_MAX && FL_ARRAY_SIZE(device_gsis) == FL_VIRTIO_DEVICES_MAX,
 	       "an interrupt for every device");
 
 /* What every device's transport is told; the device fills in the rest. */
@@ -90,6 +90,20 @@ static int add_rng(struct fl_vm *vm, struct fl_diag *diag)
 	return ret;
 }
 
+static int add_net(struct fl_vm *vm, struct fl_diag *diag)
+{
+	struct fl_virtio_mmio_opts opts;
+	int ret = fl_loop_new("fl-net", 0, &vm->net.loop, diag);
+
+	if (ret)
+		return ret;
+	opts = transport_opts(vm, "net", vm->net.loop);
+	ret = fl_vm_net_init(vm, &opts, diag);
+	if (!ret)
+		plug(vm, &opts, fl_net_transport(vm->net.device));
+	return ret;
+}
+
 static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 {
 	struct fl_vm_share *share = &vm->shares[index];
@@ -129,6 +143,8 @@ int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag)
 		ret = add_share(vm, i, diag);
 	if (!ret)
 		ret = add_rng(vm, diag);
+	if (!ret && vm->net.added)
+		ret = add_net(vm, diag);
 	return ret;
 }
 
@@ -138,6 +154,8 @@ int fl_vm_devices_start(struct fl_vm *vm, struct fl_diag *diag)
 
 	for (unsigned int i = 0; !ret && i < vm->share_count; i++)
 		ret = fl_loop_start(vm->shares[i].loop, diag);
+	if (!ret && vm->net.loop)
+		ret = fl_loop_start(vm->net.loop, diag);
 	return ret;
 }
 
@@ -148,6 +166,8 @@ void fl_vm_devices_stop(struct fl_vm *vm)
 	for (unsigned int i = 0; i < vm->share_count; i++)
 		if (vm->shares[i].loop)
 			fl_loop_stop(vm->shares[i].loop);
+	if (vm->net.loop)
+		fl_loop_stop(vm->net.loop);
 }
 
 void fl_vm_devices_fini(struct fl_vm *vm)
@@ -167,6 +187,7 @@ void fl_vm_devices_fini(struct fl_vm *vm)
 		share->device = NULL;
 		share->loop = NULL;
 	}
+	fl_vm_net_fini(vm);
 	vm->device_count = 0;
 }
 
@@ -184,4 +205,5 @@ void fl_vm_devices_report(struct fl_vm *vm)
 		       (unsigned long long)stats.proto_errors, (unsigned long long)stats.lost,
 		       (unsigned long long)stats.setup_mappings, (unsigned long long)stats.remove_mappings);
 	}
+	fl_vm_net_report(vm);
 }

@@ -31,7 +31,7 @@
 /* Windows lie above RAM, each aligned to this */
 #define FL_WINDOW_ALIGN (UINT64_C(1) << 30)
 
-#define FL_VIRTIO_DEVICES_MAX 18u /* console, shares, entropy; each has an IO-APIC pin (devices.c) */
+#define FL_VIRTIO_DEVICES_MAX 19u /* console, shares, entropy, network; each has an IO-APIC pin (devices.c) */
 #define FL_SERIAL_PORT	      0x3f8u
 #define FL_SERIAL_GSI	      4u
 #define FL_I8042_PORT	      0x64u

@@ -31,6 +31,8 @@ static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
 	}
 	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.hostname,
 			    fl_now_ns(CLOCK_REALTIME));
+	if (vm->net.added)
+		fl_agent_conf_add_net(conf, &vm->net.config);
 }
 
 static int check_agent_needs(const struct fl_vm *vm, struct fl_diag *diag)

@@ -258,6 +258,7 @@ void fl_vm_free(struct fl_vm *vm)
 		fl_share_config_fini(&vm->shares[i].config);
 	}
 	fl_vm_windows_forget(vm);
+	fl_vm_net_forget(vm);
 	fl_command_config_fini(&vm->command);
 	fl_vm_config_fini(&vm->config);
 	fl_close(&vm->wake_fd);

@@ -11,6 +11,7 @@
  *	info.c		what a VM is and does, as structures for whoever looks
  *	stretch.c	what a window maps, in as few pieces as there are
  *	report.c	all that is known of a VM, as text
+ *	network.c	the network device: its socket
  *	devices.c	the virtio devices and their loop threads
  *	bus.c		port and MMIO accesses of the vCPUs
  *	ending.c	how a VM ends: the supervisor thread, the agent's status lines
@@ -33,6 +34,7 @@
 #include "vcpu/vcpu.h"
 #include "vcpu/watchdog.h"
 #include "virtio/console.h"
+#include "virtio/net.h"
 #include "virtio/rng.h"
 #include "virtiofs/fs_device.h"
 #include "vmm/config.h"
@@ -59,6 +61,14 @@ struct fl_vm_window {
 	struct fl_window_config config;
 	struct fl_backing *backing;
 	struct fl_window *window; /* from the start on */
+};
+
+struct fl_vm_net {
+	bool added;
+	struct fl_net_config config;
+	int fd; /* a duplicate of the caller's; valid if added */
+	struct fl_loop *loop;
+	struct fl_net *device;
 };
 
 /* A report, with strings that outlive the callback. */
@@ -92,6 +102,7 @@ struct fl_vm {
 	unsigned int share_count;
 	struct fl_vm_window windows[FL_WINDOWS_MAX];
 	unsigned int window_count;
+	struct fl_vm_net net;
 	struct fl_command_config command;
 
 	struct fl_serial serial;
@@ -189,12 +200,19 @@ enum fl_action fl_vm_ask(void *arg, const struct fl_fault *fault);
  */
 FL_CHECKED_RESULT int fl_vm_look(const struct fl_gpa_map *map, uint64_t gpa, void *buf, size_t len);
 
+/* network.c; all but forget: like devices.c, which calls them */
+FL_CHECKED_RESULT int fl_vm_net_init(struct fl_vm *vm, const struct fl_virtio_mmio_opts *transport,
+				     struct fl_diag *diag);
+void fl_vm_net_fini(struct fl_vm *vm);
+void fl_vm_net_report(struct fl_vm *vm);
+void fl_vm_net_forget(struct fl_vm *vm); /* what the caller gave */
+
 /* devices.c */
 FL_CHECKED_RESULT int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag);
 FL_CHECKED_RESULT int fl_vm_devices_start(struct fl_vm *vm, struct fl_diag *diag);
 void fl_vm_devices_stop(struct fl_vm *vm); /* loops only; idempotent */
 void fl_vm_devices_fini(struct fl_vm *vm);
-void fl_vm_devices_report(struct fl_vm *vm); /* a log line per share */
+void fl_vm_devices_report(struct fl_vm *vm); /* a log line per share, and for the network */
 
 /* bus.c: struct fl_vcpu_ops */
 void fl_vm_pio(void *arg, uint16_t port, bool write, void *data, uint32_t size, uint32_t count);

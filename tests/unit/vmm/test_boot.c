@@ -474,6 +474,22 @@ static void test_agent_records_put_the_root_first(void **state)
 	fl_blob_fini(&conf);
 }
 
+static void test_agent_records_of_a_network(void **state)
+{
+	struct fl_net_config net = {.address = (char[]){"10.0.2.15/24"},
+				    .gateway = (char[]){"10.0.2.2"},
+				    .address6 = (char[]){"fd00::15/64"},
+				    .resolv_conf = (char[]){"search a\nnameserver 10.0.2.3\n"}};
+	static const char expected[] = "N10.0.2.15/24\00010.0.2.2\0Nfd00::15/64\0\0Rsearch a\nnameserver 10.0.2.3\n";
+	struct fl_blob conf = {0};
+
+	(void)state;
+	fl_agent_conf_add_net(&conf, &net);
+	assert_int_equal(conf.len, sizeof(expected));
+	assert_memory_equal(conf.bytes, expected, sizeof(expected));
+	fl_blob_fini(&conf);
+}
+
 static void test_command_line_has_the_callers_words_last(void **state)
 {
 	struct fl_blob line = {0};
@@ -506,6 +522,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_initramfs_that_does_not_fit_is_refused, set_up, tear_down),
 	cmocka_unit_test(test_initramfs_is_unpacked_by_cpio),
 	cmocka_unit_test(test_agent_records_put_the_root_first),
+	cmocka_unit_test(test_agent_records_of_a_network),
 	cmocka_unit_test(test_command_line_has_the_callers_words_last),
 };
 FL_TEST_MAIN(30, tests)

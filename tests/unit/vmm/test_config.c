@@ -272,6 +272,93 @@ static void test_window_options(void **state)
 	expect_window(opts, -EINVAL, "policy");
 }
 
+static struct fl_net_opts good_net(void)
+{
+	struct fl_net_opts opts = FL_NET_OPTS_INIT;
+
+	opts.fd = 3;
+	opts.mtu = 65520;
+	opts.address = "10.0.2.15/24";
+	opts.gateway = "10.0.2.2";
+	opts.address6 = "fd00::15/64";
+	opts.gateway6 = "fd00::2";
+	opts.resolv_conf = "nameserver 10.0.2.3\n";
+	return opts;
+}
+
+static void expect_net(struct fl_net_opts opts, int expected, const char *word)
+{
+	struct fl_net_config config;
+	struct fl_diag diag = {0};
+
+	assert_int_equal(fl_net_config_init(&config, &opts, &diag), expected);
+	if (word)
+		assert_non_null(strstr(diag.text, word));
+	if (!expected)
+		fl_net_config_fini(&config);
+}
+
+static void test_net_options(void **state)
+{
+	static const char *const bad[] = {"",	       "10.0.2.15",	"10.0.2.15/33",	  "10.0.2.15/",
+					  "10.0.2/24", "10.0.2.15/-1",	"10.0.2.15/024x", "::1/24",
+					  "/24",       "10.0.2.15/0000"};
+	static const char *const bad6[] = {"fd00::15", "fd00::15/129", "10.0.2.15/24", "fd00::15::1/64"};
+	struct fl_net_opts opts = good_net();
+
+	(void)state;
+	expect_net(opts, 0, NULL);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(bad); i++) {
+		opts.address = bad[i];
+		expect_net(opts, -EINVAL, "10.0.2.15/24");
+	}
+	opts = good_net();
+	for (size_t i = 0; i < FL_ARRAY_SIZE(bad6); i++) {
+		opts.address6 = bad6[i];
+		expect_net(opts, -EINVAL, "fd00::15/64");
+	}
+	opts = good_net();
+	opts.gateway = "10.0.2.2/24";
+	expect_net(opts, -EINVAL, "10.0.2.2");
+	opts = good_net();
+	opts.address = NULL;
+	expect_net(opts, -EINVAL, "no address");
+	opts.gateway = NULL;
+	expect_net(opts, 0, NULL);
+	opts = good_net();
+	opts.fd = -1;
+	expect_net(opts, -EINVAL, "socket");
+	opts = good_net();
+	opts.mtu = 1279;
+	expect_net(opts, -EINVAL, "MTU");
+	opts.mtu = 0;
+	expect_net(opts, 0, NULL);
+	opts.mac[0] = 0x53;
+	expect_net(opts, -EINVAL, "MAC");
+	opts = good_net();
+	opts.flags = 1;
+	expect_net(opts, -EINVAL, "flags");
+}
+
+static void test_a_mac_address_is_made_up_where_none_is_given(void **state)
+{
+	struct fl_net_opts opts = good_net();
+	struct fl_net_config one, two;
+
+	(void)state;
+	assert_int_equal(fl_net_config_init(&one, &opts, NULL), 0);
+	assert_int_equal(fl_net_config_init(&two, &opts, NULL), 0);
+	assert_int_equal(one.opts.mac[0] & 3, 2); /* local use, not a group's */
+	assert_memory_not_equal(one.opts.mac, two.opts.mac, 6);
+	fl_net_config_fini(&one);
+	fl_net_config_fini(&two);
+	opts.mac[0] = 0x52;
+	opts.mac[5] = 7;
+	assert_int_equal(fl_net_config_init(&one, &opts, NULL), 0);
+	assert_memory_equal(one.opts.mac, "\x52\0\0\0\0\x07", 6);
+	fl_net_config_fini(&one);
+}
+
 static void test_command_is_copied(void **state)
 {
 	char word[] = "echo";
@@ -423,6 +510,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_older_callers_get_auto_and_stop),
 	cmocka_unit_test(test_policies),
 	cmocka_unit_test(test_window_options),
+	cmocka_unit_test(test_net_options),
+	cmocka_unit_test(test_a_mac_address_is_made_up_where_none_is_given),
 	cmocka_unit_test(test_command_is_copied),
 	cmocka_unit_test(test_older_commands_are_roots),
 	cmocka_unit_test(test_host_names),

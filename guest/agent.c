@@ -23,6 +23,7 @@
 #include "guest/agent_conf.h"
 #include "guest/command.h"
 #include "guest/mounts.h"
+#include "guest/network.h"
 #include "guest/ports.h"
 #include "guest/relay.h"
 
@@ -158,6 +159,15 @@ static void bring_loopback_up(const struct agent *agent)
 		tell_kernel_log(agent, "the loopback interface cannot be brought up");
 }
 
+/* A guest where numbers work and names do not is worth something: that is only noted. */
+static void set_resolver(const struct agent *agent)
+{
+	struct fl_diag diag;
+
+	if (fl_network_resolv_conf(&agent->conf, &diag) < 0)
+		tell_kernel_log(agent, diag.text);
+}
+
 /* The kernel opens its first process's descriptors only where the initramfs has a /dev/console. */
 static void open_basic_descriptors(struct agent *agent)
 {
@@ -186,9 +196,13 @@ static int set_up(struct agent *agent, struct fl_diag *diag)
 		return ret;
 	set_identity(agent);
 	bring_loopback_up(agent);
-	ret = fl_mounts_enter_root(&agent->conf.mounts[0], diag);
+	ret = fl_network_up(&agent->conf, diag);
+	if (ret == 0)
+		ret = fl_mounts_enter_root(&agent->conf.mounts[0], diag);
 	if (ret == 0)
 		ret = fl_mounts_fill_root(&agent->conf, diag);
+	if (ret == 0)
+		set_resolver(agent);
 	return ret;
 }
 

@@ -9,8 +9,11 @@
  *	E name=value		its environment; PATH and HOME are added where they are missing
  *	C directory		its working directory
  *	H hostname
+ *	N address gateway	eth0's address, "10.0.2.15/24" or "fd00::15/64", and the gateway, "" for none; one of
+ *				each kind at most
  *	P "ROWS COLS"		the command gets a terminal of this size, 0 to 65535 each, as its standard streams
  *				and controlling terminal; what it writes comes out at fl.stdout
+ *	R text			what stands in /etc/resolv.conf
  *	U user			whom it runs as: "name", "uid", "name:group" or "uid:gid"; without it root
  *	T seconds.nanoseconds	wall clock at start; nanoseconds is a number (0 to 999999999), not a fraction
  * Guest to host: on the port fl.status, one line each:

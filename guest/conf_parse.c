@@ -20,11 +20,14 @@ static unsigned int strings_of(char letter)
 	switch (letter) {
 	case 'M':
 		return 3;
+	case 'N':
+		return 2;
 	case 'A':
 	case 'E':
 	case 'C':
 	case 'H':
 	case 'P':
+	case 'R':
 	case 'T':
 	case 'U':
 		return 1;
@@ -91,11 +94,25 @@ static int parse_mount(struct fl_conf *conf, char *strings[RECORD_STRINGS], stru
 	return 0;
 }
 
+static int parse_address(struct fl_conf *conf, char *strings[RECORD_STRINGS], struct fl_diag *diag)
+{
+	if (conf->address_count == FL_CONF_ADDRESSES_MAX)
+		return fl_diag(diag, -EINVAL, "the agent's configuration has more than %d addresses",
+			       FL_CONF_ADDRESSES_MAX);
+	conf->addresses[conf->address_count++] = (struct fl_conf_address){.address = strings[0], .gateway = strings[1]};
+	return 0;
+}
+
 static int take_record(struct fl_conf *conf, char letter, char *strings[RECORD_STRINGS], struct fl_diag *diag)
 {
 	switch (letter) {
 	case 'M':
 		return parse_mount(conf, strings, diag);
+	case 'N':
+		return parse_address(conf, strings, diag);
+	case 'R':
+		conf->resolv_conf = strings[0];
+		return 0;
 	case 'A':
 		conf->argv[conf->argc++] = strings[0];
 		return 0;

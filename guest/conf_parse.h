@@ -13,6 +13,13 @@ struct fl_conf_mount {
 	const char *options;
 };
 
+struct fl_conf_address {
+	const char *address; /* with "/" and the length of the prefix */
+	const char *gateway; /* "" for none */
+};
+
+#define FL_CONF_ADDRESSES_MAX 2
+
 struct fl_conf {
 	char *text; /* what all strings below point into */
 	size_t text_len;
@@ -22,6 +29,9 @@ struct fl_conf {
 	size_t argc;
 	char **envp; /* NULL-terminated */
 	size_t envc;
+	struct fl_conf_address addresses[FL_CONF_ADDRESSES_MAX];
+	size_t address_count;
+	const char *resolv_conf; /* NULL if there is no R record */
 	const char *cwd;      /* "/" if there is no C record */
 	const char *hostname; /* NULL if there is no H record */
 	const char *user;     /* NULL if there is no U record: root */

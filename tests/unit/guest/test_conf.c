@@ -33,6 +33,9 @@ static void all_records_are_understood(void **state)
 			       "A\0"
 			       "Ax y\n\0"
 			       "C/tmp\0"
+			       "N10.0.2.15/24\00010.0.2.2\0"
+			       "Nfd00::15/64\0\0"
+			       "Rnameserver 10.0.2.3\n\0"
 			       "EB=\0"
 			       "P24 80\0"
 			       "Ubob:video\0",
@@ -62,6 +65,12 @@ static void all_records_are_understood(void **state)
 	assert_string_equal(conf.envp[1], "B=");
 	assert_null(conf.envp[2]);
 	assert_string_equal(conf.cwd, "/tmp");
+	assert_int_equal(conf.address_count, 2);
+	assert_string_equal(conf.addresses[0].address, "10.0.2.15/24");
+	assert_string_equal(conf.addresses[0].gateway, "10.0.2.2");
+	assert_string_equal(conf.addresses[1].address, "fd00::15/64");
+	assert_string_equal(conf.addresses[1].gateway, "");
+	assert_string_equal(conf.resolv_conf, "nameserver 10.0.2.3\n");
 	fl_conf_fini(&conf);
 }
 
@@ -74,6 +83,8 @@ static void what_is_left_out_has_defaults(void **state)
 	assert_int_equal(PARSE(ROOT "Als\0", &conf, &diag), 0);
 	assert_string_equal(conf.cwd, "/");
 	assert_null(conf.hostname);
+	assert_int_equal(conf.address_count, 0);
+	assert_null(conf.resolv_conf);
 	assert_false(conf.has_wall_clock);
 	assert_null(conf.envp[0]);
 	fl_conf_fini(&conf);

@@ -50,6 +50,7 @@ static void print_machine(FILE *out, const struct fl_cli_options *options, const
 	print_size(out, "memory = ", options->ram_len);
 	fputc('\n', out);
 	print_switch(out, "unpatched", options->unpatched);
+	print_switch(out, "net", options->net);
 }
 
 static const char *dax_word(enum fl_cli_dax dax)
@@ -100,6 +101,7 @@ static void print_rest(FILE *out, const struct fl_cli_options *options)
 {
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
 
+	print_switch(out, "net", options->net);
 	print_text(out, "cwd", options->cwd);
 	for (size_t i = 0; i < options->env_count; i++)
 		print_text(out, "env", options->env[i]);

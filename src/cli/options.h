@@ -87,6 +87,7 @@ struct fl_cli_options {
 	unsigned int verbosity; /* 1: shows the guest's console */
 	enum fl_log_level log_level;
 	bool unpatched;
+	bool net;
 	struct fl_cli_share *shares; /* [0] is mounted at "/"; the others in an order in which they can be mounted */
 	size_t share_count;
 	struct fl_cli_window *windows;

@@ -23,6 +23,7 @@
 #include "cli/json.h"
 #include "cli/machine.h"
 #include "cli/output.h"
+#include "cli/passt.h"
 
 /* How the waiting thread tells the main thread; the library's own kick is a real-time signal. */
 #define ENDED_SIGNAL	    SIGUSR2
@@ -36,6 +37,7 @@
 struct run {
 	const struct fl_cli_options *options;
 	struct fl_cli_output output;
+	struct fl_cli_passt passt;
 	struct fl_vm *vm;
 	pthread_t main_thread;
 	sigset_t signals; /* blocked in all threads, taken by sigtimedwait() */
@@ -402,6 +404,13 @@ static int open_control(struct run *run, struct fl_diag *diag)
 	return 0;
 }
 
+static int add_network(struct run *run, struct fl_diag *diag)
+{
+	int ret = fl_cli_passt_start(&run->passt, diag);
+
+	return ret == 0 ? fl_cli_passt_add(&run->passt, run->vm, diag) : ret;
+}
+
 static int start(struct run *run, struct fl_diag *diag)
 {
 	int ret = 0;
@@ -415,6 +424,8 @@ static int start(struct run *run, struct fl_diag *diag)
 	run->described = (struct fl_cli_described){
 		.vm = run->vm, .options = run->options, .kernel = run->kernel, .pid = (uint32_t)getpid()};
 	ret = open_control(run, diag);
+	if (ret == 0 && run->options->net)
+		ret = add_network(run, diag);
 	if (ret < 0)
 		return ret;
 	tell_start(run);
@@ -456,6 +467,7 @@ int fl_cli_run(const struct fl_cli_options *options)
 	}
 	fl_cli_control_close(run.control, CONTROL_PATIENCE_MS);
 	fl_vm_free(run.vm);
+	fl_cli_passt_stop(&run.passt);
 	fl_cli_events_close(&run.output.events, EVENTS_PATIENCE_MS);
 	fl_cli_output_fini(&run.output);
 	return status;

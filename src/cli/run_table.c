@@ -99,6 +99,11 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	 "and last on-fault=LIST.",
 	 NULL, NULL},
 
+	{FL_CLI_OPTION_NET, FL_CLI_COMMON, "net", NULL, "give it a network, by passt",
+	 "It reaches what this host reaches, and this host's own services on 127.0.0.1 at 10.0.2.2; from outside nobody "
+	 "reaches it. Needs the program passt.",
+	 NULL, NULL},
+
 	{FL_CLI_OPTION_CWD, FL_CLI_COMMON, "cwd", "DIR", "COMMAND's directory in the guest (/)", NULL, NULL, NULL},
 	{FL_CLI_OPTION_ENV, FL_CLI_COMMON | FL_CLI_REPEATED, "env", "NAME=VALUE", "a variable for COMMAND",
 	 "May be repeated. PATH and HOME are there in any case.", NULL, NULL},

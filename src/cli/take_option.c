@@ -308,6 +308,9 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		return 0;
 	case FL_CLI_OPTION_WINDOW:
 		return add_window(options, text, diag);
+	case FL_CLI_OPTION_NET:
+		options->net = true;
+		return 0;
 	case FL_CLI_OPTION_ENV:
 		return add_env(options, text, diag);
 	case FL_CLI_OPTION_CWD:

@@ -101,7 +101,6 @@ static void print_rest(FILE *out, const struct fl_cli_options *options)
 {
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
 
-	print_switch(out, "net", options->net);
 	print_text(out, "cwd", options->cwd);
 	for (size_t i = 0; i < options->env_count; i++)
 		print_text(out, "env", options->env[i]);

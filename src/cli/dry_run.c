@@ -116,19 +116,25 @@ static void print_rest(FILE *out, const struct fl_cli_options *options)
 }
 
 /* As a shell would need it; a comment has one line. */
-static void print_command(FILE *out, char *const *word)
+static void print_word(FILE *out, const char *word)
 {
-	fputs("# faultline run --", out);
-	for (; *word; word++) {
-		fputs(" '", out);
-		for (const char *c = *word; *c; c++) {
-			if (*c == '\'')
-				fputs("'\\''", out);
-			else
-				fputc(*c == '\n' ? ' ' : *c, out);
-		}
-		fputc('\'', out);
+	fputs(" '", out);
+	for (const char *c = word; *c; c++) {
+		if (*c == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*c == '\n' ? ' ' : *c, out);
 	}
+	fputc('\'', out);
+}
+
+static void print_command(FILE *out, const struct fl_cli_options *options)
+{
+	fprintf(out, "# faultline run %s", options->initrd ? "--initrd" : "--");
+	if (options->initrd)
+		print_word(out, options->initrd);
+	for (char *const *word = options->command; word && *word; word++)
+		print_word(out, *word);
 	fputc('\n', out);
 }
 
@@ -142,6 +148,6 @@ int fl_cli_dry_run(const struct fl_cli_options *options, FILE *out, struct fl_di
 	print_machine(out, options, kernel.path);
 	print_files(out, options);
 	print_rest(out, options);
-	print_command(out, options->command);
+	print_command(out, options);
 	return 0;
 }

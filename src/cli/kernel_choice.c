@@ -20,7 +20,9 @@ static void tell(struct fl_cli_output *output, const struct fl_cli_kernel_choice
 
 static struct fl_cli_kernel_use use_of(const struct fl_cli_options *options)
 {
-	struct fl_cli_kernel_use use = {.agent = true, .vcpus = options->vcpus};
+	struct fl_cli_kernel_use use = {.agent = !options->initrd,
+					.vcpus = options->vcpus,
+					.unpacker = options->initrd ? fl_cli_initrd_unpacker(options->initrd) : NULL};
 
 	for (size_t i = 0; options->window_len && i < options->share_count; i++) {
 		use.dax |= options->shares[i].dax != FL_CLI_DAX_NEVER;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/diag.h"
@@ -18,6 +19,8 @@ enum option {
 	OPTION_SMP,
 	OPTION_FUSE_DAX,
 	OPTION_POWEROFF,
+	OPTION_FIRST_UNPACKER,
+	OPTION_LAST_UNPACKER = OPTION_FIRST_UNPACKER + 5,
 	OPTION_FIRST_NEEDED,
 };
 
@@ -34,7 +37,13 @@ static const struct option_row option_rows[] = {
 	[OPTION_SMP] = {"SMP", NULL, "", true},
 	[OPTION_FUSE_DAX] = {"FUSE_DAX", NULL, "files mapped into the guest, which --dax always asks for", true},
 	[OPTION_POWEROFF] = {"POWER_RESET_SYSCON_POWEROFF", NULL, "", true},
-	{"BLK_DEV_INITRD", NULL, "the initramfs", false},
+	[OPTION_FIRST_UNPACKER] = {"RD_GZIP", NULL, "which unpacks this initramfs", false},
+	{"RD_BZIP2", NULL, "which unpacks this initramfs", false},
+	{"RD_LZMA", NULL, "which unpacks this initramfs", false},
+	{"RD_XZ", NULL, "which unpacks this initramfs", false},
+	{"RD_LZ4", NULL, "which unpacks this initramfs", false},
+	[OPTION_LAST_UNPACKER] = {"RD_ZSTD", NULL, "which unpacks this initramfs", false},
+	[OPTION_FIRST_NEEDED] = {"BLK_DEV_INITRD", NULL, "the initramfs", false},
 	/* without the latter a kernel knows device trees, but not one that comes with its boot data */
 	{"OF_EARLY_FLATTREE", "OF", "with OF_EARLY_FLATTREE: the list of its devices", true},
 	{"VIRTIO_MMIO", NULL, "its devices", true},
@@ -144,8 +153,34 @@ bool fl_cli_kernel_is_patched(const struct fl_cli_kernel_config *config)
 	return is_yes(config, OPTION_PARAVIRT_FAULT);
 }
 
+/* lib/decompress.c, compressed_formats[] */
+const char *fl_cli_initrd_unpacker(const char *path)
+{
+	static const struct {
+		const char *magic, *option;
+	} formats[] = {
+		{"\x1f\x8b", "RD_GZIP"}, {"BZ", "RD_BZIP2"},	 {"\x5d\x00", "RD_LZMA"},
+		{"\xfd\x37", "RD_XZ"},	 {"\x02\x21", "RD_LZ4"}, {"\x28\xb5", "RD_ZSTD"},
+	};
+	const char *option = NULL;
+	char magic[2];
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	/* what can be read once only is not for us */
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, magic, sizeof(magic), 0) == 2)
+		for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+			if (memcmp(magic, formats[i].magic, sizeof(magic)) == 0)
+				option = formats[i].option;
+	if (fd >= 0)
+		close(fd);
+	return option;
+}
+
 static bool is_needed(size_t row, const struct fl_cli_kernel_use *use)
 {
+	if (row >= OPTION_FIRST_UNPACKER && row <= OPTION_LAST_UNPACKER)
+		return use->unpacker && strcmp(use->unpacker, option_rows[row].name) == 0;
 	if (row < OPTION_FIRST_NEEDED)
 		return row == OPTION_FUSE_DAX && use->agent && use->dax_always;
 	return use->agent || !option_rows[row].agent_only;

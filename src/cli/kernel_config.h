@@ -20,7 +20,11 @@ struct fl_cli_kernel_use {
 	bool dax;	 /* some share has a window */
 	bool dax_always; /* and must be mapped */
 	uint32_t vcpus;
+	const char *unpacker; /* fl_cli_initrd_unpacker() */
 };
+
+/* The option that unpacks an initramfs, without CONFIG_; NULL: it is not compressed, or what it is cannot be told. */
+const char *fl_cli_initrd_unpacker(const char *path);
 
 /*
  * Reads a .config, or the auto.conf made from it, of the kernel of that release. 0; -ESTALE: it is another kernel's, or

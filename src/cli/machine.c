@@ -129,6 +129,7 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 	opts.vcpus = options->vcpus;
 	memcpy(kernel, choice.kernel.path, sizeof(choice.kernel.path));
 	opts.kernel = kernel;
+	opts.initrd = options->initrd;
 	opts.params = options->params;
 	opts.log = fl_cli_on_log;
 	opts.fault = fl_cli_on_fault;
@@ -143,5 +144,5 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 		ret = add_windows(options, *vm, diag);
 	if (ret == 0)
 		ret = add_shares(options, *vm, diag);
-	return ret == 0 ? set_command(options, *vm, diag) : ret;
+	return ret == 0 && options->command ? set_command(options, *vm, diag) : ret;
 }

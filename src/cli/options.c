@@ -55,10 +55,16 @@ static int take_command(int argc, char **argv, int used, bool separated, struct 
 				   "\"%s\" is no option: put \"--\" before the command: faultline run [OPTION...] -- "
 				   "COMMAND.",
 				   argv[used]);
-	if (used == argc)
+	if (options->initrd && used < argc)
+		return fl_cli_diag(
+			diag, -EINVAL,
+			"--initrd and a COMMAND exclude each other: an initramfs of your own does not know of \"%s\"; "
+			"leave one of them out.",
+			argv[used]);
+	if (used == argc && !options->initrd)
 		return fl_cli_diag(diag, -EINVAL,
 				   "There is no command to run: faultline run [OPTION...] -- COMMAND [ARGUMENT...].");
-	options->command = argv + used;
+	options->command = options->initrd ? NULL : argv + used;
 	return 0;
 }
 

@@ -70,6 +70,7 @@ struct fl_cli_options {
 	const char *name;   /* NULL: to be made up */
 	bool is_named;	    /* by whoever runs it */
 	const char *kernel; /* NULL: to be found */
+	const char *initrd; /* instead of a command; NULL: there is a command */
 	const char *params;
 	const char *cwd;
 	uint64_t ram_len;
@@ -98,7 +99,7 @@ struct fl_cli_options {
 	size_t setting_count;
 	const char **env; /* NULL-terminated; NULL if there was no --env */
 	size_t env_count;
-	char *const *command; /* NULL-terminated, points into argv */
+	char *const *command; /* NULL-terminated, points into argv; NULL with initrd */
 	char **kept;	      /* values from files, which others here point to */
 	size_t kept_count;
 };

@@ -16,7 +16,7 @@
 
 void fl_cli_output_init(struct fl_cli_output *output, FILE *out, bool show_console)
 {
-	*output = (struct fl_cli_output){.out = out, .show_console = show_console};
+	*output = (struct fl_cli_output){.out = out, .console_out = out, .show_console = show_console};
 	fl_cli_events_none(&output->events);
 	fl_cli_ring_init(&output->console, FL_CLI_CONSOLE_LEN, false);
 	fl_cli_ring_init(&output->faults_text, FL_CLI_FAULTS_LEN, true);
@@ -149,8 +149,8 @@ void fl_cli_on_console(void *arg, const void *bytes, size_t len)
 	fl_cli_ring_put(&output->console, bytes, len);
 	if (!output->show_console)
 		return;
-	fwrite(bytes, 1, len, output->out);
-	fflush(output->out);
+	fwrite(bytes, 1, len, output->console_out);
+	fflush(output->console_out);
 }
 
 static const char *last_lines(const char *start, const char *end, unsigned int lines)

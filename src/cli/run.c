@@ -218,14 +218,15 @@ static int watch(struct run *run)
  * For a guest that ended before its agent was heard, or was stopped when that had been due for long; emulated hosts
  * take some seconds.
  */
-static void hint_at_kernel(struct run *run)
+static bool hint_at_kernel(struct run *run)
 {
 	if (!(run->result.flags & FL_RESULT_NO_AGENT) || run->result.end == FL_END_ERROR ||
 	    run->result.end == FL_END_FAULT ||
 	    (run->result.end == FL_END_STOPPED && now_ms() - run->started_ms < AGENT_PATIENCE_MS))
-		return;
+		return false;
 	say("the guest's kernel did not get as far as Faultline's agent, or has not found its devices; -v shows how far "
 	    "it got, and docs/kernels.md lists the options that a kernel must have been built with");
+	return true;
 }
 
 static int wait_and_judge(struct run *run)
@@ -247,7 +248,8 @@ static int wait_and_judge(struct run *run)
 	 */
 	if (interrupted &&
 	    (run->wait_error || run->result.end == FL_END_STOPPED || run->result.end == FL_END_SIGNALED)) {
-		hint_at_kernel(run);
+		if (hint_at_kernel(run) && !run->output.show_console)
+			fl_cli_print_console_tail(&run->output);
 		return interrupted;
 	}
 	if (run->wait_error) {
@@ -259,7 +261,7 @@ static int wait_and_judge(struct run *run)
 	fl_cli_print_left_out(&run->output);
 	if (text[0])
 		say(text);
-	hint_at_kernel(run);
+	(void)hint_at_kernel(run);
 	if (status == FL_CLI_EXIT_NO_STATUS && run->result.end != FL_END_EXITED && run->result.end != FL_END_FAULT &&
 	    !run->output.show_console)
 		fl_cli_print_console_tail(&run->output);
@@ -453,6 +455,11 @@ int fl_cli_run(const struct fl_cli_options *options)
 
 	fl_cli_output_init(&run.output, stderr, options->verbosity > 0);
 	run.output.options = options;
+	if (options->initrd) {
+		/* its only output */
+		run.output.console_out = stdout;
+		run.output.show_console = true;
+	}
 	take_signals(&run);
 	run.started_ms = now_ms();
 	run.deadline_ms = options->timeout_s ? run.started_ms + (int64_t)options->timeout_s * 1000 : 0;

@@ -61,6 +61,11 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	 "the image of the kernel tree that is the working directory, guest-kernel/bzImage beside this program, the one "
 	 "that was installed with it. -v says which was taken.",
 	 NULL, "file"},
+	{'i', ONCE, "initrd", "FILE", "an initramfs in place of a command",
+	 "Its /init is the guest's first program. What the guest writes to its serial console is written to standard "
+	 "output; standard input is not read. Nothing is mounted: the tags of the shares are root, share1 and so on. "
+	 "There is no COMMAND then.",
+	 NULL, "file"},
 	{'p', RARE, "params", "TEXT", "more parameters for its kernel", "Separated by blanks.", NULL, NULL},
 	{'c', FL_CLI_COMMON, "cpus", "N", "its virtual CPUs (1)", NULL, NULL, NULL},
 	{'m', FL_CLI_COMMON, "memory", "SIZE", "its memory (1G)", "A whole number with K, M, G or T; a multiple of 2M.",

@@ -267,6 +267,9 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 	case 'k':
 		options->kernel = text;
 		return 0;
+	case 'i':
+		options->initrd = text;
+		return 0;
 	case 'm':
 		return set_ram(options, text, diag);
 	case 'c':

@@ -90,6 +90,37 @@ static void what_is_needed_depends_on_the_use(void **state)
 	expect_lacking(HEADER, &own_initrd, "CONFIG_BLK_DEV_INITRD=y");
 }
 
+static const char *unpacker_of(const void *bytes, size_t len)
+{
+	char path[] = "/tmp/fl-initrd.XXXXXX";
+	int fd = mkstemp(path);
+	const char *option;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+	option = fl_cli_initrd_unpacker(path);
+	unlink(path);
+	return option;
+}
+
+static void an_initramfs_must_be_unpacked(void **state)
+{
+	struct fl_cli_kernel_use own = {.vcpus = 1};
+
+	(void)state;
+	/* the magic numbers of the formats themselves: RFC 8878, RFC 1952, buffer-format.rst */
+	own.unpacker = unpacker_of("\x28\xb5\x2f\xfd", 4);
+	assert_string_equal(own.unpacker, "RD_ZSTD");
+	assert_string_equal(unpacker_of("\x1f\x8b\x08", 3), "RD_GZIP");
+	assert_null(unpacker_of("070701", 6));
+	assert_null(unpacker_of("", 0));
+	assert_null(fl_cli_initrd_unpacker("/no/such/file"));
+	assert_null(fl_cli_initrd_unpacker("/tmp"));
+	expect_lacking(HEADER "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n", &own, "CONFIG_RD_ZSTD=y");
+	expect_lacking(HEADER "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_ZSTD=y\n", &own, NULL);
+}
+
 static void what_a_guest_does_without_is_warned_of(void **state)
 {
 	const struct fl_cli_kernel_use small = {.agent = true, .vcpus = 1};
@@ -133,6 +164,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_kernel_with_all_that_is_needed_is_taken),
 	cmocka_unit_test(what_is_lacking_is_named),
 	cmocka_unit_test(what_is_needed_depends_on_the_use),
+	cmocka_unit_test(an_initramfs_must_be_unpacked),
 	cmocka_unit_test(what_a_guest_does_without_is_warned_of),
 	cmocka_unit_test(another_kernels_configuration_is_refused),
 };

@@ -125,6 +125,25 @@ static void the_commands_own_options_are_left_to_it(void **state)
 	forget(&line);
 }
 
+static void an_initramfs_stands_in_for_a_command(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "-i", "/initrd", "-p", "-- reset");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.initrd, "/initrd");
+	assert_null(line.options.command);
+	forget(&line);
+	PARSE(&line, "run", "--initrd=/initrd", "--", "ls");
+	assert_int_equal(line.ret, -EINVAL);
+	assert_non_null(strstr(line.diag.text, "exclude each other"));
+	forget(&line);
+	PARSE(&line, "run", "--");
+	assert_int_equal(line.ret, -EINVAL);
+	forget(&line);
+}
+
 static void a_command_needs_its_separator(void **state)
 {
 	struct line line;
@@ -536,6 +555,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_command_alone_gets_the_defaults),
 	cmocka_unit_test(every_option_reaches_its_place),
 	cmocka_unit_test(the_commands_own_options_are_left_to_it),
+	cmocka_unit_test(an_initramfs_stands_in_for_a_command),
 	cmocka_unit_test(a_command_needs_its_separator),
 	cmocka_unit_test(unknown_words_are_named),
 	cmocka_unit_test(help_needs_no_command),

@@ -94,7 +94,7 @@ static int set_command(const struct fl_cli_options *options, struct fl_vm *vm, s
 static int check_host(struct fl_diag *diag)
 {
 	struct fl_host_report report = {.size = sizeof(report)};
-	int ret = fl_host_probe(&report);
+	int ret = fl_host_probe_use(&report);
 
 	if (ret < 0 || report.use == FL_HOST_LINUX)
 		return 0; /* what is wrong then, fl_vm_new() says better */

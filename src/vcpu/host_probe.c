@@ -231,7 +231,7 @@ static int try_host(struct probe *probe, struct fl_host_report *report)
 	return result;
 }
 
-int fl_kvm_probe_host(struct fl_host_report *report)
+int fl_kvm_probe_host(struct fl_host_report *report, bool faults)
 {
 	uint32_t size = report->size ? FL_MIN(report->size, (uint32_t)sizeof(*report)) : (uint32_t)sizeof(*report);
 	struct fl_host_report full = {.use = FL_HOST_NONE};
@@ -245,7 +245,7 @@ int fl_kvm_probe_host(struct fl_host_report *report)
 	pthread_cond_init(&probe.changed, &attr);
 	pthread_condattr_destroy(&attr);
 	result = try_host(&probe, &full);
-	if (!result && full.use != FL_HOST_NONE)
+	if (!result && faults && full.use != FL_HOST_NONE)
 		fl_kvm_probe_faults(&full);
 	pthread_cond_destroy(&probe.changed);
 	pthread_mutex_destroy(&probe.lock);

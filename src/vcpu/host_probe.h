@@ -9,10 +9,10 @@
 #include "fl_diag.h"
 
 /*
- * Fills report (report->size bytes of it; 0 counts as all). 0, or -errno if even the trying failed.
+ * Fills report, without what fl_kvm_probe_faults() finds if that is not wanted (report->size bytes of it; 0 counts as all). 0, or -errno if even the trying failed.
  * Takes some ms, or 3 s if the probe guests hang. Any thread.
  */
-FL_CHECKED_RESULT int fl_kvm_probe_host(struct fl_host_report *report);
+FL_CHECKED_RESULT int fl_kvm_probe_host(struct fl_host_report *report, bool faults);
 
 /*
  * host_probe_fault.c, a part of it: fills shapes and watch, by losing a page under guests at CPL 3 and CPL 0 and by

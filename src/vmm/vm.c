@@ -16,7 +16,12 @@ const char *fl_version(void)
 
 int fl_host_probe(struct fl_host_report *report)
 {
-	return fl_kvm_probe_host(report);
+	return fl_kvm_probe_host(report, true);
+}
+
+int fl_host_probe_use(struct fl_host_report *report)
+{
+	return fl_kvm_probe_host(report, false);
 }
 
 static int init_sync(struct fl_vm *vm, struct fl_diag *diag)

@@ -12,11 +12,11 @@ static void test_probe(void **state)
 	struct fl_host_report first = {.size = sizeof(first)}, second = {.size = sizeof(second)};
 
 	(void)state;
-	assert_int_equal(fl_kvm_probe_host(&first), 0);
+	assert_int_equal(fl_kvm_probe_host(&first, true), 0);
 	printf("# use %u, strict %d, kvm %s: %s\n", first.use, first.strict, first.kvm, first.text);
 	assert_true(first.use == FL_HOST_LINUX || first.use == FL_HOST_SMALL);
 	assert_true(strlen(first.text) > 0);
-	assert_int_equal(fl_kvm_probe_host(&second), 0);
+	assert_int_equal(fl_kvm_probe_host(&second, true), 0);
 	assert_int_equal(first.use, second.use);
 	assert_int_equal(first.strict, second.strict);
 	/* software KVMs have no popcnt in their emulator; hardware runs everything */
@@ -29,6 +29,20 @@ static void test_probe(void **state)
 	assert_int_equal(first.watch, second.watch);
 }
 
+/* The short form asks one guest instead of two, and hears the same. */
+static void test_use_alone(void **state)
+{
+	struct fl_host_report whole = {.size = sizeof(whole)}, use = {.size = sizeof(use)};
+
+	(void)state;
+	assert_int_equal(fl_kvm_probe_host(&whole, true), 0);
+	assert_int_equal(fl_kvm_probe_host(&use, false), 0);
+	assert_int_equal(use.use, whole.use);
+	assert_string_equal(use.kvm, whole.kvm);
+	assert_string_equal(use.shapes, "");
+	assert_false(use.watch);
+}
+
 /*
  * The probe's own guest must see what guests see here. Where CPL 0 is emulated a load comes out as MMIO; everywhere
  * CPL 3 fails without an address, unless the kernel names the page.
@@ -38,7 +52,7 @@ static void test_shapes(void **state)
 	struct fl_host_report report = {.size = sizeof(report)};
 
 	(void)state;
-	assert_int_equal(fl_kvm_probe_host(&report), 0);
+	assert_int_equal(fl_kvm_probe_host(&report, true), 0);
 	assert_true(report.watch);
 	if (!report.strict) {
 		printf("# skipped: this KVM cannot disable HLT exits\n");
@@ -63,7 +77,7 @@ static void test_time(void **state)
 		struct timespec before, after;
 
 		clock_gettime(CLOCK_MONOTONIC, &before);
-		assert_int_equal(fl_kvm_probe_host(&report), 0);
+		assert_int_equal(fl_kvm_probe_host(&report, true), 0);
 		clock_gettime(CLOCK_MONOTONIC, &after);
 		best_ms = FL_MIN(best_ms, (uint64_t)((after.tv_sec - before.tv_sec) * 1000 +
 						     (after.tv_nsec - before.tv_nsec) / 1000000));
@@ -80,12 +94,13 @@ static void test_small_report(void **state)
 	(void)state;
 	memset(&report, 0x5a, sizeof(report));
 	report.size = offsetof(struct fl_host_report, text);
-	assert_int_equal(fl_kvm_probe_host(&report), 0);
+	assert_int_equal(fl_kvm_probe_host(&report, true), 0);
 	assert_int_equal((unsigned char)report.text[0], 0x5a);
 	assert_int_not_equal((unsigned char)report.kvm[0], 0x5a);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(test_probe), cmocka_unit_test(test_small_report),
-					  cmocka_unit_test(test_shapes), cmocka_unit_test(test_time)};
+static const struct CMUnitTest tests[] = {cmocka_unit_test(test_probe), cmocka_unit_test(test_use_alone),
+					  cmocka_unit_test(test_small_report), cmocka_unit_test(test_shapes),
+					  cmocka_unit_test(test_time)};
 
 FL_TEST_MAIN(30, tests)

@@ -99,9 +99,13 @@ static void print_files(FILE *out, const struct fl_cli_options *options)
 
 static void print_rest(FILE *out, const struct fl_cli_options *options)
 {
+	static const char *const ttys[] = {"auto", "always", "never"};
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
 
 	print_text(out, "cwd", options->cwd);
+	print_text(out, "user", options->user);
+	print_text(out, "hostname", options->hostname);
+	print_text(out, "tty", ttys[options->tty]);
 	for (size_t i = 0; i < options->env_count; i++)
 		print_text(out, "env", options->env[i]);
 	fputs("on-fault = ram=", out);

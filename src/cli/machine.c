@@ -84,6 +84,7 @@ static int set_command(const struct fl_cli_options *options, struct fl_vm *vm, s
 	command.argv = (const char *const *)options->command;
 	command.envp = options->env;
 	command.cwd = options->cwd;
+	command.user = options->user;
 	command.stdin_fd = STDIN_FILENO;
 	command.stdout_fd = STDOUT_FILENO;
 	command.stderr_fd = STDERR_FILENO;
@@ -131,6 +132,7 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 	opts.kernel = kernel;
 	opts.initrd = options->initrd;
 	opts.params = options->params;
+	opts.hostname = options->hostname;
 	opts.log = fl_cli_on_log;
 	opts.fault = fl_cli_on_fault;
 	opts.console = fl_cli_on_console;

@@ -26,6 +26,9 @@ enum fl_cli_help { FL_CLI_NO_HELP, FL_CLI_COMMON_HELP, FL_CLI_ALL_HELP };
 /* Those of enum fl_dax, and none: the share gets no window. */
 enum fl_cli_dax { FL_CLI_DAX_INODE = FL_DAX_INODE, FL_CLI_DAX_ALWAYS = FL_DAX_ALWAYS, FL_CLI_DAX_NEVER };
 
+/* Whether the command gets a terminal: if this program has one, always, or never. */
+enum fl_cli_tty { FL_CLI_TTY_AUTO, FL_CLI_TTY_ALWAYS, FL_CLI_TTY_NEVER };
+
 struct fl_cli_share {
 	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
 	char *dir;
@@ -73,6 +76,9 @@ struct fl_cli_options {
 	const char *initrd; /* instead of a command; NULL: there is a command */
 	const char *params;
 	const char *cwd;
+	const char *user;     /* NULL: root */
+	const char *hostname; /* NULL: made of the name */
+	enum fl_cli_tty tty;
 	uint64_t ram_len;
 	uint64_t window_len; /* of each share */
 	bool prefault;

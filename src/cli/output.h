@@ -23,7 +23,7 @@
 struct fl_cli_output {
 	FILE *out;
 	const struct fl_cli_options *options; /* what the tags of shares stand for; NULL: for themselves */
-	FILE *console_out; /* where the console is shown: out, until somebody changes it */
+	FILE *console_out;		      /* where the console is shown: out, until somebody changes it */
 	bool show_console;		      /* else the end of it is shown of a guest that dies */
 	struct fl_cli_events events;
 	struct fl_cli_ring console, faults_text, faults_json;

@@ -44,6 +44,13 @@ static const struct fl_cli_choice stop_choices[] = {
 	{NULL, NULL},
 };
 
+static const struct fl_cli_choice tty_choices[] = {
+	{"auto", "If standard input and output are terminals. The default."},
+	{"always", "Also if they are none."},
+	{"never", "Standard input, output and error are three pipes."},
+	{NULL, NULL},
+};
+
 static const struct fl_cli_choice level_choices[] = {
 	{"error", "What keeps the guest from going on."},
 	{"warn", "And what somebody should know. The default."},
@@ -110,6 +117,11 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	 NULL, NULL},
 
 	{FL_CLI_OPTION_CWD, FL_CLI_COMMON, "cwd", "DIR", "COMMAND's directory in the guest (/)", NULL, NULL, NULL},
+	{FL_CLI_OPTION_USER, FL_CLI_COMMON, "user", "USER[:GROUP]", "who COMMAND runs as in the guest (root)",
+	 "Names of the guest's /etc/passwd and /etc/group, or numbers. Without GROUP with all groups of that user.",
+	 NULL, NULL},
+	{FL_CLI_OPTION_HOSTNAME, RARE, "hostname", "NAME", "the guest's own name", "Without it --name's.", NULL, NULL},
+	{FL_CLI_OPTION_TTY, RARE, "tty", "WHEN", "whether COMMAND gets a terminal (auto)", NULL, tty_choices, NULL},
 	{FL_CLI_OPTION_ENV, FL_CLI_COMMON | FL_CLI_REPEATED, "env", "NAME=VALUE", "a variable for COMMAND",
 	 "May be repeated. PATH and HOME are there in any case.", NULL, NULL},
 

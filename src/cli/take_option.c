@@ -18,6 +18,7 @@
 #define WINDOW_LEN_DEFAULT (512 * MIB)
 #define LEN_ALIGNMENT	   (2 * MIB)
 #define VCPUS_MAX	   64
+#define HOSTNAME_LEN_MAX   64
 #define TIMEOUT_MS_DEFAULT 1000
 #define TIMEOUT_MS_MAX	   (24 * 3600 * 1000)
 #define TIMEOUT_MAX_S	   (365 * 24 * 3600)
@@ -129,6 +130,33 @@ static int set_name(struct fl_cli_options *options, const char *text, struct fl_
 				   FL_CLI_NAME_LEN_MAX, text);
 	options->name = text;
 	return 0;
+}
+
+/* As hostname(7) has it, in one label. */
+static int set_hostname(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+	size_t len = strlen(text);
+
+	if (len == 0 || len > HOSTNAME_LEN_MAX || strspn(text, allowed) != len || text[0] == '-' || text[0] == '.')
+		return fl_cli_diag(diag, -EINVAL, "--hostname wants at most %d letters, digits and \"-\", not \"%s\".",
+				   HOSTNAME_LEN_MAX, text);
+	options->hostname = text;
+	return 0;
+}
+
+static int set_tty(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+{
+	static const char *const names[] = {
+		[FL_CLI_TTY_AUTO] = "auto", [FL_CLI_TTY_ALWAYS] = "always", [FL_CLI_TTY_NEVER] = "never"};
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->tty = (enum fl_cli_tty)i;
+			return 0;
+		}
+	}
+	return fl_cli_diag(diag, -EINVAL, "--tty is auto, always or never, not \"%s\".", text);
 }
 
 static int set_help(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
@@ -318,6 +346,13 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		return add_env(options, text, diag);
 	case FL_CLI_OPTION_CWD:
 		return set_cwd(options, text, diag);
+	case FL_CLI_OPTION_USER:
+		options->user = text;
+		return 0;
+	case FL_CLI_OPTION_HOSTNAME:
+		return set_hostname(options, text, diag);
+	case FL_CLI_OPTION_TTY:
+		return set_tty(options, text, diag);
 	case FL_CLI_OPTION_UNPATCHED:
 		options->unpatched = true;
 		return 0;

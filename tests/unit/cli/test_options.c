@@ -245,6 +245,26 @@ static void names_are_words(void **state)
 	}
 }
 
+static void the_command_can_be_another_users(void **state)
+{
+	static const char *const bad[] = {"", "-a", ".a", "a b", "a/b"};
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--user", "bob:video", "--hostname", "testbed-1", "--tty=always", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.user, "bob:video");
+	assert_string_equal(line.options.hostname, "testbed-1");
+	assert_int_equal(line.options.tty, FL_CLI_TTY_ALWAYS);
+	forget(&line);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		PARSE(&line, "run", "--hostname", bad[i], "--", "ls");
+		assert_refused(&line, "--hostname wants");
+	}
+	PARSE(&line, "run", "--tty", "yes", "--", "ls");
+	assert_refused(&line, "auto, always or never");
+}
+
 static void levels_of_the_log_have_names(void **state)
 {
 	static const struct {
@@ -561,6 +581,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(help_needs_no_command),
 	cmocka_unit_test(a_volume_is_a_share_the_other_way_round),
 	cmocka_unit_test(names_are_words),
+	cmocka_unit_test(the_command_can_be_another_users),
 	cmocka_unit_test(levels_of_the_log_have_names),
 	cmocka_unit_test(the_root_is_writable_only_on_request),
 	cmocka_unit_test(directories_must_be_there),

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run_state.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/json.h"
+
+#define EVENT_LINE_LEN 4096 /* the texts in it are below 512 bytes, each escaped to 5 at most */
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void fl_cli_run_tell_start(struct fl_cli_run_state *run)
+{
+	struct fl_vm_status vm_status = {.size = sizeof(vm_status)};
+	struct fl_cli_start_event event = {
+		.time_ns = realtime_ns(),
+		.pid = (uint32_t)getpid(),
+		.name = run->options->name,
+		.vcpus = run->options->vcpus,
+		.ram_len = run->options->ram_len,
+		.status = &vm_status,
+	};
+	char line[EVENT_LINE_LEN];
+
+	if (fl_vm_get_status(run->vm, &vm_status) < 0)
+		return;
+	int len = fl_cli_json_start(&event, line, sizeof(line));
+
+	fl_cli_events_put(&run->output.events, line, (size_t)len, false);
+}
+
+void fl_cli_run_tell_end(struct fl_cli_run_state *run, int status, const char *text)
+{
+	struct fl_counters counters = {.size = sizeof(counters)};
+	struct fl_cli_end_event event = {
+		.time_ns = realtime_ns(),
+		.end = run->result.end,
+		.code = run->result.code,
+		.status = status,
+		.text = text,
+		.counters = &counters,
+		.lost_events = fl_cli_events_lost(&run->output.events),
+	};
+	char line[EVENT_LINE_LEN];
+
+	/* a VM that never started has counted nothing */
+	if (!run->vm || fl_vm_get_counters(run->vm, NULL, &counters) < 0)
+		counters = (struct fl_counters){.size = sizeof(counters)};
+	int len = fl_cli_json_end(&event, line, sizeof(line));
+
+	fl_cli_events_put(&run->output.events, line, (size_t)len, true);
+}

@@ -5,6 +5,8 @@
  * Host to guest: the file /faultline.conf in the initramfs, a sequence of records. A record is a
  * letter and, right behind it, a number of NUL-terminated strings:
  *	M tag path options	mount virtiofs `tag` at `path` ("/" first); options: "ro,dax" etc.
+ *	O tag path options upper as M, but below an overlay that can be written to: what is changed goes to the
+ *				virtiofs `upper`, or to memory if that is empty
  *	A argument		the command, one record an argument
  *	E name=value		its environment; PATH and HOME are added where they are missing
  *	C directory		its working directory

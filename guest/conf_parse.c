@@ -8,7 +8,7 @@
 #include "guest/orders.h"
 
 #define CONF_LEN_MAX   (UINT64_C(16) << 20)
-#define RECORD_STRINGS 3
+#define RECORD_STRINGS 4
 
 struct cursor {
 	char *at;
@@ -18,6 +18,8 @@ struct cursor {
 static unsigned int strings_of(char letter)
 {
 	switch (letter) {
+	case 'O':
+		return 4;
 	case 'M':
 		return 3;
 	case 'N':
@@ -80,7 +82,7 @@ static int parse_terminal(struct fl_conf *conf, const char *text, struct fl_diag
 					    "the terminal's size \"%s\" in the agent's configuration is none", text);
 }
 
-static int parse_mount(struct fl_conf *conf, char *strings[RECORD_STRINGS], struct fl_diag *diag)
+static int parse_mount(struct fl_conf *conf, char *strings[RECORD_STRINGS], const char *upper, struct fl_diag *diag)
 {
 	bool root = strcmp(strings[1], "/") == 0;
 
@@ -90,7 +92,7 @@ static int parse_mount(struct fl_conf *conf, char *strings[RECORD_STRINGS], stru
 			       "the others absolute paths below it",
 			       strings[1]);
 	conf->mounts[conf->mount_count++] =
-		(struct fl_conf_mount){.tag = strings[0], .path = strings[1], .options = strings[2]};
+		(struct fl_conf_mount){.tag = strings[0], .path = strings[1], .options = strings[2], .upper = upper};
 	return 0;
 }
 
@@ -107,7 +109,9 @@ static int take_record(struct fl_conf *conf, char letter, char *strings[RECORD_S
 {
 	switch (letter) {
 	case 'M':
-		return parse_mount(conf, strings, diag);
+		return parse_mount(conf, strings, NULL, diag);
+	case 'O':
+		return parse_mount(conf, strings, strings[3], diag);
 	case 'N':
 		return parse_address(conf, strings, diag);
 	case 'R':
@@ -158,10 +162,12 @@ static int fill(struct fl_conf *conf, struct fl_diag *diag)
 
 	if (ret < 0)
 		return ret;
-	if (counts['M'] == 0 || counts['A'] == 0)
+	size_t mounts = counts['M'] + counts['O'];
+
+	if (mounts == 0 || counts['A'] == 0)
 		return fl_diag(diag, -EINVAL, "the agent's configuration names no %s",
-			       counts['M'] == 0 ? "root to mount" : "command to run");
-	conf->mounts = calloc(counts['M'], sizeof(*conf->mounts));
+			       mounts == 0 ? "root to mount" : "command to run");
+	conf->mounts = calloc(mounts, sizeof(*conf->mounts));
 	conf->argv = calloc(counts['A'] + 1, sizeof(*conf->argv));
 	conf->envp = calloc(counts['E'] + 1, sizeof(*conf->envp));
 	conf->cwd = "/";

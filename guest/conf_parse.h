@@ -11,6 +11,7 @@ struct fl_conf_mount {
 	const char *tag;
 	const char *path;
 	const char *options;
+	const char *upper; /* NULL: no overlay; "": its changes stay in memory; else the share that they go to */
 };
 
 struct fl_conf_address {

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "guest/overlay.h"
+
 #define NEW_ROOT "/newroot"
 
 struct flag_name {
@@ -53,18 +55,41 @@ int fl_mount_options_parse(const char *text, struct fl_mount_options *options)
 	return 0;
 }
 
-static int mount_virtiofs(const struct fl_conf_mount *share, const char *at, struct fl_diag *diag)
+static int mount_virtiofs(const char *tag, const char *text, const char *at, struct fl_diag *diag)
 {
 	struct fl_mount_options options;
 
-	if (fl_mount_options_parse(share->options, &options) < 0)
-		return fl_diag(diag, -E2BIG, "the mount options of %s are too long", share->path);
-	if (mount(share->tag, at, "virtiofs", options.flags, options.data) == 0)
+	if (fl_mount_options_parse(text, &options) < 0)
+		return fl_diag(diag, -E2BIG, "the mount options of the share \"%s\" are too long", tag);
+	if (mount(tag, at, "virtiofs", options.flags, options.data) == 0)
 		return 0;
 	/* fs/fuse/virtio_fs.c: EINVAL both for an unknown tag and for dax=always without a window */
 	return fl_diag(diag, -errno, "the share \"%s\" cannot be mounted at %s in the guest (options \"%s\"): %s%s",
-		       share->tag, share->path, share->options, strerror(errno),
+		       tag, at, text, strerror(errno),
 		       errno == ENODEV ? "; the guest kernel has no virtio-fs (CONFIG_VIRTIO_FS)" : "");
+}
+
+static int mount_share(const struct fl_conf_mount *share, const char *stage, const char *at, struct fl_diag *diag)
+{
+	return share->upper ? fl_overlay_mount(share, stage, at, mount_virtiofs, diag)
+			    : mount_virtiofs(share->tag, share->options, at, diag);
+}
+
+static bool is_on(const char *path, unsigned int magic)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == (long)magic;
+}
+
+/* What an overlay lacks can be made: it is no directory of the host's that changes. */
+static void make_missing(const char *root, const char *path)
+{
+	char whole[64];
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	if (is_on(*root ? root : "/", OVERLAYFS_SUPER_MAGIC) && mkdir(whole, 0755) < 0)
+		return;
 }
 
 static int mount_kernel_fs(const char *type, const char *at, const char *data, struct fl_diag *diag)
@@ -99,6 +124,7 @@ static int move_into_root(const char *path, struct fl_diag *diag)
 {
 	char target[64];
 
+	make_missing(NEW_ROOT, path);
 	snprintf(target, sizeof(target), NEW_ROOT "%s", path);
 	if (mount(path, target, NULL, MS_MOVE, NULL) == 0)
 		return 0;
@@ -114,7 +140,7 @@ int fl_mounts_enter_root(const struct fl_conf_mount *root, struct fl_diag *diag)
 	static const char *const moved[] = {"/dev", "/proc", "/sys"};
 
 	mkdir(NEW_ROOT, 0755);
-	int ret = mount_virtiofs(root, NEW_ROOT, diag);
+	int ret = mount_share(root, "/overlay", NEW_ROOT, diag);
 
 	for (size_t i = 0; ret == 0 && i < FL_ARRAY_SIZE(moved); i++)
 		ret = move_into_root(moved[i], diag);
@@ -141,14 +167,7 @@ static void make_dev_links(void)
 			continue;
 }
 
-static bool is_tmpfs(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
-}
-
-/* Like mkdir -p, but only below a tmpfs: a share's mount point must not appear in a host directory. */
+/* Like mkdir -p, but only below a tmpfs or in an overlay: a share's mount point must not appear in a host directory. */
 static int make_mount_point(const char *path, struct fl_diag *diag)
 {
 	char part[PATH_MAX];
@@ -168,7 +187,7 @@ static int make_mount_point(const char *path, struct fl_diag *diag)
 			const char *last = strrchr(part, '/');
 
 			snprintf(parent, sizeof(parent), "%.*s/", (int)(last - part), part);
-			if (!is_tmpfs(parent))
+			if (!is_on(parent, TMPFS_MAGIC) && !is_on(parent, OVERLAYFS_SUPER_MAGIC))
 				return fl_diag(diag, -ENOENT,
 					       "the mount point %s does not exist in the guest's root: create the "
 					       "directory on the host, or choose one below /tmp or /run",
@@ -196,14 +215,16 @@ int fl_mounts_fill_root(const struct fl_conf *conf, struct fl_diag *diag)
 	mkdir("/dev/shm", 01777);
 	mkdir("/dev/pts", 0755);
 	make_dev_links();
-	for (size_t i = 0; ret == 0 && i < FL_ARRAY_SIZE(places); i++)
+	for (size_t i = 0; ret == 0 && i < FL_ARRAY_SIZE(places); i++) {
+		make_missing("", places[i][1]);
 		ret = mount_kernel_fs(places[i][0], places[i][1], places[i][2], diag);
+	}
 	if (ret == 0 && mkdir("/run/lock", 01777) == 0)
 		ret = chmod("/run/lock", 01777) < 0 ? -errno : 0; /* whatever the umask was */
 	for (size_t i = 1; ret == 0 && i < conf->mount_count; i++) {
 		ret = make_mount_point(conf->mounts[i].path, diag);
 		if (ret == 0)
-			ret = mount_virtiofs(&conf->mounts[i], conf->mounts[i].path, diag);
+			ret = mount_share(&conf->mounts[i], "/run/faultline-overlay", conf->mounts[i].path, diag);
 	}
 	return ret;
 }

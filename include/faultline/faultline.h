@@ -235,6 +235,12 @@ struct fl_vm_opts {
  */
 #define FL_SHARE_PREFAULT  2u
 #define FL_SHARE_ONE_MOUNT 4u /* what else is mounted below the directory is shown as empty directories */
+/*
+ * The guest can write to the share, while nothing in the directory changes: the agent mounts an overlayfs on top, whose
+ * changes go to overlay_dir, or to at most half of the guest's memory, which forgets them. Files that it has not changed
+ * are mapped as without it. Not with FL_SHARE_WRITABLE. docs/virtiofs.md: Overlays.
+ */
+#define FL_SHARE_OVERLAY 8u
 
 /*
  * Which regular files of a share with a window the guest maps, that is, has the host's own pages of. The agent mounts
@@ -270,6 +276,12 @@ struct fl_share_opts {
 	enum fl_dax dax;
 	enum fl_users users;
 	uint32_t entry_timeout_ms; /* how long it may believe names, and that there is none; default 1000 */
+	/*
+	 * with FL_SHARE_OVERLAY: a directory of the host, used by one VM at a time, in which its changes are kept and found
+	 * again by the next run; it becomes a share of its own, with the tag TAG.changes (so TAG has at most 27 bytes).
+	 * NULL: memory
+	 */
+	const char *overlay_dir;
 };
 #define FL_SHARE_OPTS_INIT { .size = sizeof(struct fl_share_opts), .window_len = UINT64_C(512) << 20, \
 			     .policy = { { FL_ACTION_REFLECT, FL_ACTION_STOP } }, .attr_timeout_ms = 1000, \

@@ -261,6 +261,8 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 		.writable = opts->writable,
 		.one_mount = opts->one_mount,
 		.as_users = opts->as_users,
+		.keeps_changes = opts->keeps_changes,
+		.below_overlay = opts->below_overlay,
 		.attr_timeout_ms = opts->attr_timeout_ms,
 		.entry_timeout_ms = opts->entry_timeout_ms,
 		.window = opts->window,

@@ -16,7 +16,7 @@ struct fl_fs_device_opts {
 	const char *tag;		      /* 1..35 bytes */
 	int root_fd;			      /* the directory, O_PATH or O_RDONLY; duplicated */
 	bool writable;
-	bool one_mount, as_users; /* see struct fl_fs_opts */
+	bool one_mount, as_users, keeps_changes, below_overlay; /* see struct fl_fs_opts */
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	uint32_t shares;	  /* in this process; 0: 1 */
 	struct fl_window *window; /* NULL: no DAX; outlives the device */

@@ -357,6 +357,8 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	if (!fresh)
 		return fl_diag(diag, -ENOMEM, "no memory for a share");
 	fresh->as_users = opts->as_users;
+	fresh->keeps_changes = opts->keeps_changes;
+	fresh->below_overlay = opts->below_overlay;
 	fresh->self = fl_user_current();
 	fresh->window = opts->window;
 	fresh->loop = opts->loop;

@@ -48,6 +48,16 @@ struct fl_fs_opts {
 	bool writable;
 	bool one_mount; /* others below it are shown as empty directories */
 	bool as_users;	/* requests are served as the guest's users that make them; -EPERM if this thread may not */
+	/*
+	 * what an overlayfs keeps its changes in: whiteouts can be made, and unless as_users, an owner that the host does
+	 * not let a file have is no error
+	 */
+	bool keeps_changes;
+	/*
+	 * it lies below an overlayfs, which does not enter submounts (fs/overlayfs/namei.c, ovl_dentry_weird): what else
+	 * is mounted below the directory is told as if it belonged there
+	 */
+	bool below_overlay;
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	struct fl_window *window; /* NULL: no DAX */
 	struct fl_loop *loop;	  /* that serves; NULL: nothing is in flight when fl_fs_handle() returns */

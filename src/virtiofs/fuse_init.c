@@ -50,6 +50,8 @@ static uint64_t agreed_flags(const struct fl_fs *fs, uint64_t offered)
 	 */
 	if (fs->as_users && (offered & FL_FUSE_WANTED_ACL) == FL_FUSE_WANTED_ACL && !fl_fs_prepare_thread())
 		wanted |= FL_FUSE_WANTED_ACL;
+	if (fs->below_overlay)
+		wanted &= ~(uint64_t)FUSE_SUBMOUNTS;
 	return offered & wanted;
 }
 

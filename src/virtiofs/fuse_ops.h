@@ -39,6 +39,7 @@ struct fl_fs {
 	uint64_t may_tell_from_ns[FL_FS_SHORTAGES];
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	bool as_users;
+	bool keeps_changes, below_overlay;
 	struct fl_user self; /* who the VMM is */
 	bool stranded;	     /* see fuse_user.h */
 	bool initialized;    /* between INIT and DESTROY */

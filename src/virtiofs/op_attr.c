@@ -164,7 +164,10 @@ static int set_owner(struct fl_fs_call *call, const struct fl_inode *inode, cons
 
 	if (error)
 		return error;
-	return fchownat(inode->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+	if (!fchownat(inode->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return 0;
+	/* or an overlayfs could not change any file that is not the VMM's: it copies files with their owners */
+	return errno == EPERM && call->fs->keeps_changes && !call->fs->as_users ? 0 : -errno;
 }
 
 static int change_mode(const struct fl_export *fs_export, const struct fl_inode *inode, uint32_t mode)

@@ -10,6 +10,7 @@
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE (1u << 0)
 #define RENAME_EXCHANGE	 (1u << 1)
+#define RENAME_WHITEOUT	 (1u << 2)
 #endif
 
 /* fs/namei.c: a symbolic link's target with its NUL fits a page */
@@ -202,6 +203,19 @@ int fl_op_symlink(struct fl_fs_call *call)
 	return error;
 }
 
+/*
+ * A device node made on the host would name a device of the host; but for the one that there is not, by which an
+ * overlayfs says that a name of its lower layer is gone, and which anybody may make (fs/namei.c vfs_mknod).
+ */
+static int check_type(const struct fl_fs_call *call, const struct fuse_mknod_in *in)
+{
+	if (S_ISREG(in->mode) || S_ISFIFO(in->mode) || S_ISSOCK(in->mode))
+		return 0;
+	if (S_ISCHR(in->mode) && in->rdev == 0 && call->fs->keeps_changes)
+		return 0;
+	return S_ISCHR(in->mode) || S_ISBLK(in->mode) ? -EPERM : -EINVAL;
+}
+
 int fl_op_mknod(struct fl_fs_call *call)
 {
 	struct fuse_mknod_in in;
@@ -214,10 +228,9 @@ int fl_op_mknod(struct fl_fs_call *call)
 	error = fl_fuse_take_name(&call->args, &name);
 	if (error)
 		return error;
-	/* A device node made on the host would name a device of the host. */
-	if (!S_ISREG(in.mode) && !S_ISFIFO(in.mode) && !S_ISSOCK(in.mode))
-		return S_ISCHR(in.mode) || S_ISBLK(in.mode) ? -EPERM : -EINVAL;
-	error = get_dir_to_fill(call, &dir);
+	error = check_type(call, &in);
+	if (!error)
+		error = get_dir_to_fill(call, &dir);
 	if (error)
 		return error;
 	error = mknodat(dir->fd, name, (in.mode & S_IFMT) | fl_fs_begin_make(call, in.mode, in.umask), 0) ? -errno : 0;
@@ -309,12 +322,15 @@ int fl_op_rename(struct fl_fs_call *call)
 
 int fl_op_rename2(struct fl_fs_call *call)
 {
+	uint32_t known = RENAME_NOREPLACE | RENAME_EXCHANGE;
 	struct fuse_rename2_in in;
 
 	if (!fl_fuse_take(&call->args, &in, sizeof(in)))
 		return -EINVAL;
-	/* RENAME_WHITEOUT would make a character device */
-	if (in.flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	/* it makes a character device: see check_type() */
+	if (call->fs->keeps_changes)
+		known |= RENAME_WHITEOUT;
+	if (in.flags & ~known)
 		return -EINVAL;
 	return rename_names(call, in.newdir, in.flags);
 }

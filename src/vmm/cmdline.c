@@ -37,9 +37,11 @@ static void put_mount(struct fl_blob *out, const struct fl_mount *mount)
 
 	snprintf(options, sizeof(options), "%s%s%s", mount->writable ? "rw" : "ro", mount->dax ? ",dax=" : "",
 		 mount->dax ? mount->dax : "");
-	put_record(out, 'M', mount->tag);
+	put_record(out, mount->upper ? 'O' : 'M', mount->tag);
 	fl_blob_put_string(out, mount->path);
 	fl_blob_put_string(out, options);
+	if (mount->upper)
+		fl_blob_put_string(out, mount->upper);
 }
 
 void fl_agent_conf_build(struct fl_blob *out, const struct fl_mount *mounts, unsigned int mount_count,

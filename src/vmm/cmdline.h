@@ -12,7 +12,8 @@ void fl_cmdline_build(struct fl_blob *out, uint32_t vm_flags, const char *params
 struct fl_mount {
 	const char *tag, *path;
 	bool writable;
-	const char *dax; /* the guest's mount option dax=; NULL: none */
+	const char *dax;   /* the guest's mount option dax=; NULL: none */
+	const char *upper; /* the tag of what keeps its changes, "" for memory; NULL: it is no overlay */
 };
 /* Appends the records of guest/agent_conf.h; the mount at "/" is put first. */
 void fl_agent_conf_build(struct fl_blob *out, const struct fl_mount *mounts, unsigned int mount_count,

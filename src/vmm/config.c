@@ -2,9 +2,11 @@
 #include "vmm/config.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_NAME "vm"
+#define DEFAULT_NAME   "vm"
+#define CHANGES_SUFFIX ".changes"
 
 int fl_copy_sized(void *to, size_t to_len, const void *from)
 {
@@ -139,11 +141,30 @@ void fl_vm_config_fini(struct fl_vm_config *config)
 	memset(config, 0, sizeof(*config));
 }
 
+static int check_overlay(const struct fl_share_opts *opts, struct fl_diag *diag)
+{
+	bool overlay = opts->flags & FL_SHARE_OVERLAY;
+
+	if (overlay && opts->flags & FL_SHARE_WRITABLE)
+		return fl_diag(
+			diag, -EINVAL,
+			"share %s: it is either writable itself or an overlay, which leaves the directory as it is",
+			opts->tag);
+	if (!overlay && opts->overlay_dir)
+		return fl_diag(diag, -EINVAL, "share %s: a directory for an overlay's changes, but no overlay",
+			       opts->tag);
+	if (opts->overlay_dir && strlen(opts->tag) + strlen(CHANGES_SUFFIX) > FL_TAG_MAX)
+		return fl_diag(diag, -EINVAL,
+			       "share %s: the tag of an overlay with a directory is at most %zu bytes long", opts->tag,
+			       FL_TAG_MAX - strlen(CHANGES_SUFFIX));
+	return 0;
+}
+
 static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *diag)
 {
 	size_t tag_len = opts->tag ? strlen(opts->tag) : 0;
 
-	if (opts->flags & ~(FL_SHARE_WRITABLE | FL_SHARE_PREFAULT | FL_SHARE_ONE_MOUNT))
+	if (opts->flags & ~(FL_SHARE_WRITABLE | FL_SHARE_PREFAULT | FL_SHARE_ONE_MOUNT | FL_SHARE_OVERLAY))
 		return fl_diag(diag, -EINVAL, "unknown share flags %#x", opts->flags);
 	if (tag_len < 1 || tag_len > FL_TAG_MAX || strchr(opts->tag, '\n'))
 		return fl_diag(diag, -EINVAL, "a share's tag is 1 to %u bytes long, without a newline", FL_TAG_MAX);
@@ -168,7 +189,7 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 			       (unsigned int)opts->users);
 	if (!policy_is_good(&opts->policy))
 		return fl_diag(diag, -EINVAL, "share %s: unknown action in the fault policy", opts->tag);
-	return 0;
+	return check_overlay(opts, diag);
 }
 
 int fl_share_config_init(struct fl_share_config *config, const struct fl_share_opts *opts, struct fl_diag *diag)
@@ -183,7 +204,24 @@ int fl_share_config_init(struct fl_share_config *config, const struct fl_share_o
 	if (ret)
 		return ret;
 	if (!copy_string(&config->tag, opts->tag) || !copy_string(&config->dir, opts->dir) ||
-	    !copy_string(&config->mount, opts->mount)) {
+	    !copy_string(&config->mount, opts->mount) || !copy_string(&config->overlay_dir, config->opts.overlay_dir)) {
+		fl_share_config_fini(config);
+		return fl_diag(diag, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int fl_share_config_init_changes(struct fl_share_config *config, const struct fl_share_config *lower,
+				 struct fl_diag *diag)
+{
+	char tag[FL_TAG_MAX + 1];
+
+	memset(config, 0, sizeof(*config));
+	config->opts = lower->opts;
+	config->opts.flags = FL_SHARE_WRITABLE | FL_SHARE_ONE_MOUNT;
+	config->opts.window_len = 0;
+	snprintf(tag, sizeof(tag), "%s" CHANGES_SUFFIX, lower->tag);
+	if (!copy_string(&config->tag, tag) || !copy_string(&config->dir, lower->overlay_dir)) {
 		fl_share_config_fini(config);
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	}
@@ -195,6 +233,7 @@ void fl_share_config_fini(struct fl_share_config *config)
 	free(config->tag);
 	free(config->dir);
 	free(config->mount);
+	free(config->overlay_dir);
 	memset(config, 0, sizeof(*config));
 }
 

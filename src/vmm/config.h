@@ -27,7 +27,8 @@ struct fl_vm_config {
 };
 struct fl_share_config {
 	struct fl_share_opts opts;
-	char *tag, *dir, *mount;
+	char *tag, *dir, *mount; /* mount NULL: it keeps the changes of an overlay */
+	char *overlay_dir;
 };
 struct fl_window_config {
 	struct fl_window_opts opts; /* fd is still the caller's */
@@ -53,6 +54,9 @@ FL_CHECKED_RESULT int fl_vm_config_init(struct fl_vm_config *config, const struc
 void fl_vm_config_fini(struct fl_vm_config *config);
 FL_CHECKED_RESULT int fl_share_config_init(struct fl_share_config *config, const struct fl_share_opts *opts,
 					   struct fl_diag *diag);
+/* The share that keeps the changes of `lower`, an overlay with an overlay_dir. */
+FL_CHECKED_RESULT int fl_share_config_init_changes(struct fl_share_config *config, const struct fl_share_config *lower,
+						   struct fl_diag *diag);
 void fl_share_config_fini(struct fl_share_config *config);
 FL_CHECKED_RESULT int fl_window_config_init(struct fl_window_config *config, const struct fl_window_opts *opts,
 					    struct fl_diag *diag);

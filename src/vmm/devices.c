@@ -113,6 +113,8 @@ static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 		.writable = share->config.opts.flags & FL_SHARE_WRITABLE,
 		.one_mount = share->config.opts.flags & FL_SHARE_ONE_MOUNT,
 		.as_users = share->config.opts.users == FL_USERS_HOST,
+		.keeps_changes = !share->config.mount,
+		.below_overlay = share->config.opts.flags & FL_SHARE_OVERLAY,
 		.attr_timeout_ms = share->config.opts.attr_timeout_ms,
 		.entry_timeout_ms = share->config.opts.entry_timeout_ms,
 		.window = share->window,

@@ -17,20 +17,31 @@ static const char *dax_option(const struct fl_share_opts *opts)
 	return opts->dax == FL_DAX_ALWAYS ? "always" : "inode";
 }
 
+/* What keeps the changes of an overlay comes right behind it (fl_vm_add_share()). */
+static const char *upper_of(const struct fl_vm_share *share)
+{
+	if (!(share->config.opts.flags & FL_SHARE_OVERLAY))
+		return NULL;
+	return share->config.overlay_dir ? share[1].config.tag : "";
+}
+
 static void build_conf(const struct fl_vm *vm, struct fl_blob *conf)
 {
 	struct fl_mount mounts[FL_SHARES_MAX];
+	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < vm->share_count; i++) {
 		const struct fl_share_config *share = &vm->shares[i].config;
 
-		mounts[i] = (struct fl_mount){.tag = share->tag,
-					      .path = share->mount,
-					      .writable = share->opts.flags & FL_SHARE_WRITABLE,
-					      .dax = dax_option(&share->opts)};
+		if (!share->mount)
+			continue;
+		mounts[count++] = (struct fl_mount){.tag = share->tag,
+						    .path = share->mount,
+						    .writable = share->opts.flags & FL_SHARE_WRITABLE,
+						    .dax = dax_option(&share->opts),
+						    .upper = upper_of(&vm->shares[i])};
 	}
-	fl_agent_conf_build(conf, mounts, vm->share_count, &vm->command.opts, vm->config.hostname,
-			    fl_now_ns(CLOCK_REALTIME));
+	fl_agent_conf_build(conf, mounts, count, &vm->command.opts, vm->config.hostname, fl_now_ns(CLOCK_REALTIME));
 	if (vm->net.added)
 		fl_agent_conf_add_net(conf, &vm->net.config);
 }
@@ -40,7 +51,7 @@ static int check_agent_needs(const struct fl_vm *vm, struct fl_diag *diag)
 	if (!vm->command.argv)
 		return fl_diag(diag, -EINVAL, "no command was set, and no initramfs of your own was given");
 	for (unsigned int i = 0; i < vm->share_count; i++)
-		if (strcmp(vm->shares[i].config.mount, "/") == 0)
+		if (vm->shares[i].config.mount && strcmp(vm->shares[i].config.mount, "/") == 0)
 			return 0;
 	return fl_diag(diag, -EINVAL, "no share is mounted at /, so there is nothing to run the command from");
 }

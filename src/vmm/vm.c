@@ -90,36 +90,76 @@ static int check_unique(const struct fl_vm *vm, const struct fl_share_config *co
 {
 	if (fl_vm_has_region(vm, config->tag))
 		return fl_diag(diag, -EINVAL, "two shares or windows have the tag %s", config->tag);
-	for (unsigned int i = 0; i < vm->share_count; i++)
-		if (strcmp(vm->shares[i].config.mount, config->mount) == 0)
+	for (unsigned int i = 0; i < vm->share_count; i++) {
+		const char *mount = vm->shares[i].config.mount;
+
+		if (mount && config->mount && strcmp(mount, config->mount) == 0)
 			return fl_diag(diag, -EINVAL, "two shares are to be mounted at %s", config->mount);
+	}
 	return 0;
 }
 
-int fl_vm_add_share(struct fl_vm *vm, const struct fl_share_opts *opts, struct fl_diag *diag)
+/* Takes *config over if it succeeds. */
+static int add_share(struct fl_vm *vm, const struct fl_share_config *config, struct fl_diag *diag)
 {
 	struct fl_vm_share *share = &vm->shares[vm->share_count];
 	int ret;
 
-	if (vm->started)
-		return fl_diag(diag, -EBUSY, "shares can only be added before the VM starts");
 	if (vm->share_count == FL_SHARES_MAX)
 		return fl_diag(diag, -ENOSPC, "a VM has at most %u shares", FL_SHARES_MAX);
-	ret = fl_share_config_init(&share->config, opts, diag);
-	if (!ret)
-		ret = check_unique(vm, &share->config, diag);
-	if (!ret) {
-		share->root_fd = open(share->config.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (share->root_fd < 0)
-			ret = fl_diag(diag, -errno, "cannot share %s: %m", share->config.dir);
-	}
-	if (ret) {
-		fl_share_config_fini(&share->config);
+	ret = check_unique(vm, config, diag);
+	if (ret)
 		return ret;
-	}
+	share->root_fd = open(config->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (share->root_fd < 0)
+		return fl_diag(diag, -errno, "cannot share %s: %m", config->dir);
+	share->config = *config;
 	share->vm = vm;
 	vm->share_count++;
 	return 0;
+}
+
+static void remove_last_share(struct fl_vm *vm)
+{
+	struct fl_vm_share *share = &vm->shares[--vm->share_count];
+
+	fl_close(&share->root_fd);
+	fl_share_config_fini(&share->config);
+}
+
+static int add_changes(struct fl_vm *vm, const struct fl_share_config *lower, struct fl_diag *diag)
+{
+	struct fl_share_config config;
+	int ret = fl_share_config_init_changes(&config, lower, diag);
+
+	if (!ret)
+		ret = add_share(vm, &config, diag);
+	if (ret)
+		fl_share_config_fini(&config);
+	return ret;
+}
+
+int fl_vm_add_share(struct fl_vm *vm, const struct fl_share_opts *opts, struct fl_diag *diag)
+{
+	struct fl_share_config config;
+	int ret;
+
+	if (vm->started)
+		return fl_diag(diag, -EBUSY, "shares can only be added before the VM starts");
+	ret = fl_share_config_init(&config, opts, diag);
+	if (ret)
+		return ret;
+	ret = add_share(vm, &config, diag);
+	if (ret) {
+		fl_share_config_fini(&config);
+		return ret;
+	}
+	if (config.overlay_dir) {
+		ret = add_changes(vm, &config, diag);
+		if (ret)
+			remove_last_share(vm);
+	}
+	return ret;
 }
 
 int fl_vm_set_command(struct fl_vm *vm, const struct fl_command *command, struct fl_diag *diag)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PATIENCE_MS 120000
+#define PATIENCE_MS 60000
 
 static void log_line(void *arg, enum fl_log_level level, const char *text)
 {
@@ -96,8 +96,10 @@ void library_guest_expect(struct library_guest *guest, const char *text)
 	const char *found;
 
 	while (!(found = strstr(guest->text, text)))
-		if (!read_more(guest))
+		if (!read_more(guest)) {
+			(void)library_guest_wait(guest); /* says why, perhaps */
 			fail_msg("the guest said \"%s\" instead of \"%s\"", guest->text, text);
+		}
 	size_t taken = (size_t)(found - guest->text) + strlen(text);
 
 	guest->text_len -= taken;

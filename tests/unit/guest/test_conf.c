@@ -28,6 +28,8 @@ static void all_records_are_understood(void **state)
 	(void)state;
 	assert_int_equal(PARSE("Hbox\0"
 			       "T1700000000.000000005\0" ROOT "Mshare1\0/tmp/d\0rw\0"
+			       "Oshare2\0/a\0ro,dax=inode\0share2.changes\0"
+			       "Oshare3\0/b\0ro\0\0"
 			       "EA=1\0"
 			       "Asqlite3\0"
 			       "A\0"
@@ -49,7 +51,12 @@ static void all_records_are_understood(void **state)
 	assert_true(conf.has_wall_clock);
 	assert_int_equal(conf.wall_clock.tv_sec, 1700000000);
 	assert_int_equal(conf.wall_clock.tv_nsec, 5);
-	assert_int_equal(conf.mount_count, 2);
+	assert_int_equal(conf.mount_count, 4);
+	assert_null(conf.mounts[0].upper);
+	assert_string_equal(conf.mounts[2].options, "ro,dax=inode");
+	assert_string_equal(conf.mounts[2].upper, "share2.changes");
+	assert_string_equal(conf.mounts[3].path, "/b");
+	assert_string_equal(conf.mounts[3].upper, "");
 	assert_string_equal(conf.mounts[0].tag, "root");
 	assert_string_equal(conf.mounts[0].path, "/");
 	assert_string_equal(conf.mounts[0].options, "ro,dax");

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -591,6 +592,60 @@ static void what_has_no_room_is_not_made(void **state)
 	rig_free(rig);
 }
 
+/* fs/overlayfs/super.c ovl_make_workdir: what a file system of FUSE must have to be an upper layer. */
+static void whiteouts_are_made_where_an_overlay_keeps_its_changes(void **state)
+{
+	struct fuse_mknod_in whiteout = {.mode = S_IFCHR};
+	struct fuse_mknod_in null_device = {.mode = S_IFCHR | 0666, .rdev = 1 << 8 | 3};
+	struct fuse_mknod_in disk = {.mode = S_IFBLK};
+	struct rig *rig = rig_new(0);
+
+	(void)state;
+	assert_int_equal(rig_name(rig, FUSE_MKNOD, FUSE_ROOT_ID, &whiteout, 16, "w"), -EPERM);
+	rig_free(rig);
+	rig = rig_new_with(0, (struct fl_fs_opts){.keeps_changes = true});
+	host_file(rig, "a", "a", 1);
+	assert_int_equal(rig_name(rig, FUSE_MKNOD, FUSE_ROOT_ID, &whiteout, 16, "w"), 0);
+	assert_true(S_ISCHR(host_stat(rig, "w").st_mode));
+	assert_int_equal(host_stat(rig, "w").st_rdev, 0);
+	assert_int_equal(rig_name(rig, FUSE_MKNOD, FUSE_ROOT_ID, &null_device, 16, "null"), -EPERM);
+	assert_int_equal(rig_name(rig, FUSE_MKNOD, FUSE_ROOT_ID, &disk, 16, "disk"), -EPERM);
+	assert_int_equal(do_rename(rig, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "b", 4 /* WHITEOUT */), 0);
+	assert_true(S_ISREG(host_stat(rig, "b").st_mode));
+	assert_true(S_ISCHR(host_stat(rig, "a").st_mode));
+	assert_int_equal(host_stat(rig, "a").st_rdev, 0);
+	assert_int_equal(do_rename(rig, FUSE_ROOT_ID, "b", FUSE_ROOT_ID, "c", 8), -EINVAL);
+	rig_free(rig);
+}
+
+/* Copying a file up copies its owner, whom only root may give it. */
+static void an_owner_that_changes_cannot_have_is_no_error(void **state)
+{
+	struct fuse_setattr_in in = {.valid = FATTR_UID, .uid = 54321};
+	uid_t self = geteuid();
+
+	(void)state;
+	for (int keeps = 0; keeps < 2; keeps++) {
+		struct rig *rig = rig_new_with(0, (struct fl_fs_opts){.keeps_changes = keeps});
+
+		host_file(rig, "a", "a", 1);
+		assert_int_equal(chmod(rig->dir, 0777), 0);
+		assert_int_equal(fchownat(rig->dir_fd, "a", 12345, (gid_t)-1, 0), self ? -1 : 0);
+		uint64_t node = rig_node(rig, FUSE_ROOT_ID, "a");
+
+		/* for this thread alone, and CAP_CHOWN goes with it */
+		setfsuid(12345);
+		rig_begin(rig, FUSE_SETATTR, node);
+		rig_put(rig, &in, sizeof(in));
+		int error = rig_send(rig, 4096);
+
+		setfsuid(self);
+		assert_int_equal(error, keeps ? 0 : -EPERM);
+		assert_int_not_equal(host_stat(rig, "a").st_uid, 54321);
+		rig_free(rig);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lookup_shows_what_stat_shows),
 	cmocka_unit_test(the_root_is_the_directory),
@@ -604,6 +659,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(readlink_of_something_else_is_refused),
 	cmocka_unit_test(made_things_have_the_mode_asked_for),
 	cmocka_unit_test(devices_are_not_made),
+	cmocka_unit_test(whiteouts_are_made_where_an_overlay_keeps_its_changes),
+	cmocka_unit_test(an_owner_that_changes_cannot_have_is_no_error),
 	cmocka_unit_test(special_files_are_never_opened),
 	cmocka_unit_test(unlink_and_rmdir),
 	cmocka_unit_test(rename_and_its_flags),

@@ -320,6 +320,18 @@ static void a_second_init_starts_afresh(void **state)
 	rig_free(rig);
 }
 
+/* fs/overlayfs/namei.c ovl_lookup_single gives EREMOTE for a directory that would be mounted when it is entered. */
+static void no_submounts_below_an_overlay(void **state)
+{
+	struct rig *rig = rig_new_with(RIG_NO_INIT, (struct fl_fs_opts){.below_overlay = true});
+	struct fuse_init_out out;
+
+	(void)state;
+	assert_int_equal(rig_init(rig, RIG_OFFER_ALL, &out), 0);
+	assert_int_equal(out.flags & FUSE_SUBMOUNTS, 0);
+	rig_free(rig);
+}
+
 static void init_takes_what_it_should(void **state)
 {
 	const uint64_t taken = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |
@@ -519,6 +531,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(destroy_ends_what_init_began),
 	cmocka_unit_test(a_second_init_starts_afresh),
 	cmocka_unit_test(init_takes_what_it_should),
+	cmocka_unit_test(no_submounts_below_an_overlay),
 	cmocka_unit_test(init_takes_nothing_that_was_not_offered),
 	cmocka_unit_test(init_of_other_versions),
 	cmocka_unit_test(unknown_operations_are_enosys),

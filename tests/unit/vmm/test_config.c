@@ -133,6 +133,37 @@ static struct fl_share_opts good_share(void)
 	return opts;
 }
 
+static void test_overlays(void **state)
+{
+	struct fl_share_opts opts = good_share();
+	struct fl_share_config config, changes;
+
+	(void)state;
+	opts.flags = FL_SHARE_OVERLAY;
+	expect_share(opts, 0, NULL);
+	opts.flags = FL_SHARE_OVERLAY | FL_SHARE_WRITABLE;
+	expect_share(opts, -EINVAL, "overlay");
+	opts.flags = 0;
+	opts.overlay_dir = "/tmp/changes";
+	expect_share(opts, -EINVAL, "no overlay");
+	opts.size = offsetof(struct fl_share_opts, overlay_dir); /* not theirs */
+	expect_share(opts, 0, NULL);
+	opts.size = sizeof(opts);
+	opts.flags = FL_SHARE_OVERLAY;
+	opts.tag = "1234567890123456789012345678";
+	expect_share(opts, -EINVAL, "27 bytes");
+	opts.tag = "123456789012345678901234567";
+	assert_int_equal(fl_share_config_init(&config, &opts, NULL), 0);
+	assert_int_equal(fl_share_config_init_changes(&changes, &config, NULL), 0);
+	assert_string_equal(changes.tag, "123456789012345678901234567.changes");
+	assert_string_equal(changes.dir, "/tmp/changes");
+	assert_null(changes.mount);
+	assert_int_equal(changes.opts.flags & (FL_SHARE_WRITABLE | FL_SHARE_OVERLAY), FL_SHARE_WRITABLE);
+	assert_int_equal(changes.opts.window_len, 0);
+	fl_share_config_fini(&changes);
+	fl_share_config_fini(&config);
+}
+
 static void test_share_options(void **state)
 {
 	struct fl_share_opts opts = good_share();
@@ -507,6 +538,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_vm_options),
 	cmocka_unit_test(test_sized_structs_grow_at_the_end),
 	cmocka_unit_test(test_share_options),
+	cmocka_unit_test(test_overlays),
 	cmocka_unit_test(test_older_callers_get_auto_and_stop),
 	cmocka_unit_test(test_policies),
 	cmocka_unit_test(test_window_options),

@@ -2,6 +2,8 @@
 #include "cli/machine.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,18 +79,60 @@ static int add_windows(const struct fl_cli_options *options, struct fl_vm *vm, s
 	return ret;
 }
 
-static int set_command(const struct fl_cli_options *options, struct fl_vm *vm, struct fl_diag *diag)
+static bool has_term(const struct fl_cli_options *options)
+{
+	for (size_t i = 0; i < options->env_count; i++)
+		if (strncmp(options->env[i], "TERM=", 5) == 0)
+			return true;
+	return false;
+}
+
+int fl_cli_command_env(const struct fl_cli_options *options, bool tty, const char ***env, char **term)
+{
+	const char *here = tty && !has_term(options) ? getenv("TERM") : NULL;
+	size_t count = options->env_count;
+
+	*env = NULL;
+	*term = NULL;
+	if (count == 0 && !here)
+		return 0;
+	*env = calloc(count + 2, sizeof(**env));
+	if (!*env || (here && asprintf(term, "TERM=%s", here) < 0)) {
+		free(*env);
+		*env = NULL;
+		*term = NULL;
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		(*env)[i] = options->env[i];
+	(*env)[count] = *term;
+	return 0;
+}
+
+static int set_command(const struct fl_cli_options *options, const struct fl_cli_streams *streams, struct fl_vm *vm,
+		       struct fl_diag *diag)
 {
 	struct fl_command command = FL_COMMAND_INIT;
+	const char **env;
+	char *term;
+	int ret = fl_cli_command_env(options, streams->tty, &env, &term);
 
+	if (ret < 0)
+		return fl_cli_diag(diag, ret, "Out of memory.");
+	command.flags = streams->tty ? FL_COMMAND_TTY : 0;
+	command.rows = streams->rows;
+	command.cols = streams->cols;
 	command.argv = (const char *const *)options->command;
-	command.envp = options->env;
+	command.envp = env;
 	command.cwd = options->cwd;
 	command.user = options->user;
-	command.stdin_fd = STDIN_FILENO;
+	command.stdin_fd = streams->in_fd;
 	command.stdout_fd = STDOUT_FILENO;
 	command.stderr_fd = STDERR_FILENO;
-	return fl_vm_set_command(vm, &command, diag);
+	ret = fl_vm_set_command(vm, &command, diag);
+	free(env);
+	free(term);
+	return ret;
 }
 
 /* A host that cannot run Linux would not fail but hang: its guest never gets as far as to say anything. */
@@ -113,8 +157,8 @@ static uint32_t vm_flags(const struct fl_cli_options *options, bool patched)
 	       (patched && !options->unpatched ? FL_VM_IDLES_POLITELY : 0);
 }
 
-int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *output, struct fl_vm **vm,
-		   char kernel[PATH_MAX], struct fl_diag *diag)
+int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_streams *streams,
+		   struct fl_cli_output *output, struct fl_vm **vm, char kernel[PATH_MAX], struct fl_diag *diag)
 {
 	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
 	struct fl_cli_kernel_choice choice;
@@ -146,5 +190,5 @@ int fl_cli_make_vm(const struct fl_cli_options *options, struct fl_cli_output *o
 		ret = add_windows(options, *vm, diag);
 	if (ret == 0)
 		ret = add_shares(options, *vm, diag);
-	return ret == 0 && options->command ? set_command(options, *vm, diag) : ret;
+	return ret == 0 && options->command ? set_command(options, streams, *vm, diag) : ret;
 }

@@ -16,7 +16,8 @@
 
 void fl_cli_output_init(struct fl_cli_output *output, FILE *out, bool show_console)
 {
-	*output = (struct fl_cli_output){.out = out, .console_out = out, .show_console = show_console};
+	*output =
+		(struct fl_cli_output){.out = out, .line_end = "\n", .console_out = out, .show_console = show_console};
 	fl_cli_events_none(&output->events);
 	fl_cli_ring_init(&output->console, FL_CLI_CONSOLE_LEN, false);
 	fl_cli_ring_init(&output->faults_text, FL_CLI_FAULTS_LEN, true);
@@ -39,7 +40,8 @@ void fl_cli_on_log(void *arg, enum fl_log_level level, const char *text)
 	struct fl_cli_output *output = arg;
 	size_t index = (size_t)level;
 
-	fprintf(output->out, "faultline: %s%s\n", index < sizeof(names) / sizeof(names[0]) ? names[index] : "", text);
+	fprintf(output->out, "faultline: %s%s%s", index < sizeof(names) / sizeof(names[0]) ? names[index] : "", text,
+		output->line_end);
 	fflush(output->out);
 }
 
@@ -75,11 +77,12 @@ static bool may_print(struct fl_cli_output *output, uint64_t *left_out)
 	return room;
 }
 
-static void print_left_out(FILE *out, uint64_t left_out)
+static void print_left_out(const struct fl_cli_output *output, uint64_t left_out)
 {
 	if (left_out)
-		fprintf(out, "faultline: %" PRIu64 " more faults are not shown here (--events FILE has them all)\n",
-			left_out);
+		fprintf(output->out,
+			"faultline: %" PRIu64 " more faults are not shown here (--events FILE has them all)%s",
+			left_out, output->line_end);
 }
 
 void fl_cli_print_left_out(struct fl_cli_output *output)
@@ -89,7 +92,7 @@ void fl_cli_print_left_out(struct fl_cli_output *output)
 
 	output->fault_lines_left_out = 0;
 	pthread_mutex_unlock(&output->lock);
-	print_left_out(output->out, left_out);
+	print_left_out(output, left_out);
 }
 
 /* Half an object would spoil the reader's day more than none. */
@@ -121,8 +124,8 @@ void fl_cli_on_fault(void *arg, const struct fl_fault *fault)
 	/* the one that stops the guest is the one that everybody wants to see */
 	if (!may_print(output, &left_out) && fault->outcome != FL_OUTCOME_STOPPED)
 		return;
-	print_left_out(output->out, left_out);
-	fprintf(output->out, "faultline: %.*s\n", (int)len, line);
+	print_left_out(output, left_out);
+	fprintf(output->out, "faultline: %.*s%s", (int)len, line, output->line_end);
 	fflush(output->out);
 }
 
@@ -138,7 +141,7 @@ void fl_cli_on_window(void *arg, const struct fl_window_event *event)
 	if (output->options)
 		for_people.region = fl_cli_mount_of(output->options, event->region);
 	fl_window_event_format(&for_people, text, sizeof(text));
-	fprintf(output->out, "faultline: warning: %s\n", text);
+	fprintf(output->out, "faultline: warning: %s%s", text, output->line_end);
 	fflush(output->out);
 }
 

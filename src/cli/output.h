@@ -22,6 +22,7 @@
 
 struct fl_cli_output {
 	FILE *out;
+	const char *_Atomic line_end; /* "\n"; "\r\n" while the terminal is raw. Changed while the guest does not run */
 	const struct fl_cli_options *options; /* what the tags of shares stand for; NULL: for themselves */
 	FILE *console_out;		      /* where the console is shown: out, until somebody changes it */
 	bool show_console;		      /* else the end of it is shown of a guest that dies */

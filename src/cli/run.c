@@ -29,6 +29,7 @@ static void finish(struct fl_cli_run_state *run, int status)
 	if (!wait)
 		return;
 	fl_cli_invite_inspection(run->options->report);
+	sigdelset(&enders, SIGWINCH);
 	sigdelset(&enders, FL_CLI_ENDED_SIGNAL); /* "faultline stop" is one of those that end the waiting */
 	(void)fl_cli_run_next_signal(&enders, run->deadline_ms);
 }
@@ -40,14 +41,55 @@ static int add_network(struct fl_cli_run_state *run, struct fl_diag *diag)
 	return ret == 0 ? fl_cli_passt_add(&run->passt, run->vm, diag) : ret;
 }
 
+void fl_cli_run_resize(struct fl_cli_run_state *run)
+{
+	uint16_t rows, cols;
+
+	if (!run->terminal)
+		return;
+	fl_cli_terminal_size(STDIN_FILENO, &rows, &cols);
+	/* a guest that has just ended has no terminal */
+	(void)!fl_vm_resize_terminal(run->vm, rows, cols);
+}
+
+void fl_cli_run_leave_terminal(struct fl_cli_run_state *run)
+{
+	fl_cli_terminal_close(run->terminal);
+	run->terminal = NULL;
+	run->output.line_end = "\n";
+}
+
+/*
+ * The command gets a terminal if this program has one. While that is raw, Ctrl-C is the guest's, and Ctrl-] three times
+ * is for this program what SIGTERM is.
+ */
+static int open_streams(struct fl_cli_run_state *run, struct fl_diag *diag)
+{
+	struct fl_cli_streams *streams = &run->streams;
+	bool has_terminal = fl_cli_terminal_wanted(STDIN_FILENO, STDOUT_FILENO);
+	enum fl_cli_tty tty = run->options->tty;
+
+	*streams = (struct fl_cli_streams){.in_fd = STDIN_FILENO};
+	if (!run->options->command || tty == FL_CLI_TTY_NEVER || (tty == FL_CLI_TTY_AUTO && !has_terminal))
+		return 0;
+	streams->tty = true;
+	if (!has_terminal)
+		return 0;
+	fl_cli_terminal_size(STDIN_FILENO, &streams->rows, &streams->cols);
+	int ret = fl_cli_terminal_open(STDIN_FILENO, SIGTERM, &run->terminal, &streams->in_fd, diag);
+
+	run->output.line_end = ret == 0 ? "\r\n" : "\n";
+	return ret;
+}
+
 static int start(struct fl_cli_run_state *run, struct fl_diag *diag)
 {
-	int ret = 0;
+	int ret = open_streams(run, diag);
 
-	if (run->options->events)
+	if (ret == 0 && run->options->events)
 		ret = fl_cli_events_open(&run->output.events, run->options->events, stderr, diag);
 	if (ret == 0)
-		ret = fl_cli_make_vm(run->options, &run->output, &run->vm, run->kernel, diag);
+		ret = fl_cli_make_vm(run->options, &run->streams, &run->output, &run->vm, run->kernel, diag);
 	if (ret < 0)
 		return ret;
 	run->described = (struct fl_cli_described){
@@ -63,7 +105,8 @@ static int start(struct fl_cli_run_state *run, struct fl_diag *diag)
 
 static void take_signals(struct fl_cli_run_state *run)
 {
-	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, FL_CLI_ENDED_SIGNAL, FL_CLI_STOP_SIGNAL};
+	static const int taken[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, FL_CLI_ENDED_SIGNAL, FL_CLI_STOP_SIGNAL};
 
 	/* the library writes to this program's streams: a reader that went away is an error there, not the end */
 	signal(SIGPIPE, SIG_IGN);
@@ -76,7 +119,7 @@ static void take_signals(struct fl_cli_run_state *run)
 
 int fl_cli_run(const struct fl_cli_options *options)
 {
-	struct fl_cli_run_state run = {.options = options};
+	struct fl_cli_run_state run = {.options = options, .streams = {.in_fd = STDIN_FILENO}};
 	struct fl_diag diag = {0};
 	int status;
 
@@ -91,6 +134,7 @@ int fl_cli_run(const struct fl_cli_options *options)
 	run.started_ms = fl_cli_now_ms();
 	run.deadline_ms = options->timeout_s ? run.started_ms + (int64_t)options->timeout_s * 1000 : 0;
 	if (start(&run, &diag) < 0) {
+		fl_cli_run_leave_terminal(&run);
 		fl_cli_say(diag.text);
 		status = FL_CLI_EXIT_SETUP;
 		run.result.end = FL_END_ERROR;
@@ -101,6 +145,8 @@ int fl_cli_run(const struct fl_cli_options *options)
 	}
 	fl_cli_control_close(run.control, CONTROL_PATIENCE_MS);
 	fl_vm_free(run.vm);
+	if (run.streams.in_fd != STDIN_FILENO)
+		close(run.streams.in_fd);
 	fl_cli_passt_stop(&run.passt);
 	fl_cli_events_close(&run.output.events, EVENTS_PATIENCE_MS);
 	fl_cli_output_fini(&run.output);

@@ -114,6 +114,7 @@ static void stop_at_once(struct fl_cli_run_state *run)
 	fl_vm_stop(run->vm);
 	sigdelset(&impatient, FL_CLI_ENDED_SIGNAL);
 	sigdelset(&impatient, FL_CLI_STOP_SIGNAL);
+	sigdelset(&impatient, SIGWINCH);
 	pthread_sigmask(SIG_UNBLOCK, &impatient, NULL);
 }
 
@@ -153,6 +154,10 @@ static int watch(struct fl_cli_run_state *run)
 
 		if (signal_number == FL_CLI_ENDED_SIGNAL)
 			return status;
+		if (signal_number == SIGWINCH) {
+			fl_cli_run_resize(run);
+			continue;
+		}
 		if (signal_number == FL_CLI_STOP_SIGNAL)
 			timeout_s = atomic_load(&run->stop_timeout_s);
 		else if (signal_number)
@@ -198,6 +203,7 @@ int fl_cli_run_judge(struct fl_cli_run_state *run)
 	int interrupted = watch(run);
 
 	pthread_join(waiter, NULL);
+	fl_cli_run_leave_terminal(run);
 	/*
 	 * a guest that had ended by itself at that moment has a status worth more than "interrupted"; one that was
 	 * asked ends by the agent's SIGTERM

@@ -17,9 +17,11 @@
 
 #include "cli/control_server.h"
 #include "cli/describe.h"
+#include "cli/machine.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/passt.h"
+#include "cli/terminal.h"
 
 /* How other threads tell the main thread; the library's own kick is a real-time signal. */
 #define FL_CLI_ENDED_SIGNAL SIGUSR2 /* the guest has ended */
@@ -30,6 +32,8 @@ struct fl_cli_run_state {
 	struct fl_cli_output output;
 	struct fl_cli_passt passt;
 	struct fl_vm *vm;
+	struct fl_cli_terminal *terminal; /* NULL: this program has none, or the command needs none */
+	struct fl_cli_streams streams;
 	pthread_t main_thread;
 	sigset_t signals; /* blocked in all threads, taken by sigtimedwait() */
 	int64_t started_ms;
@@ -54,6 +58,12 @@ int fl_cli_run_next_signal(const sigset_t *signals, int64_t deadline_ms);
 
 /* Waits until the guest has ended, says why if that needs words, and returns the exit status. */
 int fl_cli_run_judge(struct fl_cli_run_state *run);
+
+/* SIGWINCH: the guest's terminal becomes as large as the launcher's. */
+void fl_cli_run_resize(struct fl_cli_run_state *run);
+
+/* The launcher's terminal is as it was; what is said from then on has ordinary lines. May be repeated. */
+void fl_cli_run_leave_terminal(struct fl_cli_run_state *run);
 
 /* A guest can do without a control socket, so only a name that somebody chose is worth an error. */
 FL_CHECKED int fl_cli_run_open_control(struct fl_cli_run_state *run, struct fl_diag *diag);

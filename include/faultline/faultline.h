@@ -558,7 +558,8 @@ FL_PUBLIC FL_CHECKED int fl_vm_get_region(struct fl_vm *vm, uint32_t index, stru
 struct fl_share_info {
 	uint32_t size;
 	uint32_t flags;	   /* FL_SHARE_* */
-	const char *tag, *dir, *mount;
+	const char *tag, *dir;
+	const char *mount; /* "" for what keeps the changes of an overlay */
 	uint64_t window_gpa, window_len; /* 0: no DAX */
 	enum fl_dax dax;
 	enum fl_users users;

@@ -150,7 +150,7 @@ int fl_vm_get_share(struct fl_vm *vm, uint32_t index, struct fl_share_info *info
 		.flags = opts->flags,
 		.tag = share->config.tag,
 		.dir = share->config.dir,
-		.mount = share->config.mount,
+		.mount = share->config.mount ? share->config.mount : "",
 		.window_gpa = share->window_gpa,
 		.window_len = opts->window_len,
 		.dax = opts->dax,

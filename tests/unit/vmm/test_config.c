@@ -210,8 +210,8 @@ static void test_share_options(void **state)
 	opts = good_share();
 	opts.flags = FL_SHARE_ONE_MOUNT;
 	expect_share(opts, 0, NULL);
-	opts.flags = FL_SHARE_ONE_MOUNT << 1;
-	expect_share(opts, -EINVAL, "flags 0x8");
+	opts.flags = FL_SHARE_OVERLAY << 1;
+	expect_share(opts, -EINVAL, "flags 0x10");
 	opts = good_share();
 	opts.users = FL_USERS_HOST;
 	expect_share(opts, 0, NULL);

@@ -61,7 +61,11 @@ static const char *dax_word(enum fl_cli_dax dax)
 static void print_share(FILE *out, const struct fl_cli_share *share, bool is_root)
 {
 	if (is_root)
-		fprintf(out, "root = %s%s\n", share->dir, share->writable ? ":rw" : "");
+		fprintf(out, "root = %s%s%s%s\n", share->dir,
+			share->writable	 ? ":rw"
+			: share->overlay ? ":overlay"
+					 : "",
+			share->overlay_dir ? "=" : "", share->overlay_dir ? share->overlay_dir : "");
 	else
 		fprintf(out, "%s = %s=%s\n", share->writable ? "rwdir" : "rodir", share->mount, share->dir);
 	fprintf(out, "dax = %s=%s\n", share->mount, dax_word(share->dax));

@@ -41,7 +41,8 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 
 		make_tag(tag, i);
 		opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (options->prefault ? FL_SHARE_PREFAULT : 0) |
-			     (share->one_mount ? FL_SHARE_ONE_MOUNT : 0);
+			     (share->one_mount ? FL_SHARE_ONE_MOUNT : 0) | (share->overlay ? FL_SHARE_OVERLAY : 0);
+		opts.overlay_dir = share->overlay_dir;
 		opts.tag = tag;
 		opts.dir = share->dir;
 		opts.mount = share->mount;

@@ -33,6 +33,8 @@ struct fl_cli_share {
 	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
 	char *dir;
 	bool writable;
+	bool overlay;	   /* can be written to, and dir stays as it is */
+	char *overlay_dir; /* where its changes are kept; NULL: in memory */
 	bool one_mount;
 	bool is_default; /* from a file: the command line may say something else for this mount */
 	enum fl_cli_dax dax;

@@ -82,8 +82,9 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	{FL_CLI_OPTION_UNPATCHED, RARE, "unpatched", NULL, "take its kernel for one without patches",
 	 "The guest is not offered Faultline's interface, as if its kernel did not have it.", NULL, NULL},
 
-	{FL_CLI_OPTION_ROOT, FL_CLI_COMMON, "root", "DIR[:rw]", "the directory that is its / (/, read-only)",
-	 "Read-only without \":rw\". /tmp, /run and /dev/shm in the guest are its own.", NULL, "dir"},
+	{FL_CLI_OPTION_ROOT, FL_CLI_COMMON, "root", "DIR[:rw|overlay]", "the directory that is its / (/, read-only)",
+	 "Read-only without \":rw\". With \":overlay\" the guest can write to it and DIR stays as it is: what it changes is "
+	 "in its memory, or with \":overlay=CHANGES\" in that directory, where the next run finds it. /tmp, /run and /dev/shm in the guest are its own.", NULL, "dir"},
 	{FL_CLI_OPTION_RODIR, FL_CLI_COMMON | FL_CLI_REPEATED, "rodir", "GUESTPATH=DIR",
 	 "share DIR at GUESTPATH, read-only", "At a directory that exists, or below /tmp or /run.", NULL, "dir"},
 	{FL_CLI_OPTION_RWDIR, FL_CLI_COMMON | FL_CLI_REPEATED, "rwdir", "GUESTPATH=DIR", "share DIR at GUESTPATH",

@@ -202,19 +202,60 @@ int fl_cli_parse_mount(const char *option, const char *text, size_t len, char **
 	return 0;
 }
 
+/* Where "DIR" ends in "DIR:WORD"; the length of all of it if no such word is there. */
+static size_t length_before(const char *text, const char *word)
+{
+	size_t len = strlen(text), word_len = strlen(word);
+
+	return len > word_len && strcmp(text + len - word_len, word) == 0 ? len - word_len : len;
+}
+
+/* The last ":overlay=", so that a directory may have any name; NULL if there is none. */
+static const char *find_changes(const char *text)
+{
+	static const char word[] = ":overlay=";
+	const char *found = NULL;
+
+	for (const char *at = strstr(text + (*text != '\0'), word); at; at = strstr(at + 1, word))
+		found = at;
+	return found;
+}
+
+/* How the root may be used, and how long the name of its directory is. *changes: what ":overlay=" names, or NULL. */
+static size_t take_mode(const char *text, struct fl_cli_share *share, const char **changes)
+{
+	const char *found = find_changes(text);
+	size_t len = strlen(text);
+
+	*changes = NULL;
+	if (length_before(text, ":ro") < len)
+		return length_before(text, ":ro");
+	share->writable = length_before(text, ":rw") < len;
+	if (share->writable)
+		return length_before(text, ":rw");
+	share->overlay = found || length_before(text, ":overlay") < len;
+	if (!found)
+		return length_before(text, ":overlay");
+	*changes = found + strlen(":overlay=");
+	return (size_t)(found - text);
+}
+
 int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share, struct fl_diag *diag)
 {
-	size_t len = strlen(text);
-	bool writable = len > 3 && strcmp(text + len - 3, ":rw") == 0;
-	bool has_mode = writable || (len > 3 && strcmp(text + len - 3, ":ro") == 0);
-	struct fl_cli_share parsed = {
-		.mount = strdup("/"),
-		.dir = strndup(text, has_mode ? len - 3 : len),
-		.writable = writable,
-	};
-	int ret = parsed.mount && parsed.dir ? check_dir(option, parsed.dir, diag)
-					     : fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	struct fl_cli_share parsed = {.mount = strdup("/")};
+	const char *changes;
+	size_t dir_len = take_mode(text, &parsed, &changes);
+	int ret = 0;
 
+	parsed.dir = strndup(text, dir_len);
+	if (changes)
+		parsed.overlay_dir = strdup(changes);
+	if (!parsed.mount || !parsed.dir || (changes && !parsed.overlay_dir))
+		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	if (ret == 0)
+		ret = check_dir(option, parsed.dir, diag);
+	if (ret == 0 && parsed.overlay_dir)
+		ret = check_dir(option, parsed.overlay_dir, diag);
 	if (ret < 0)
 		fl_cli_share_fini(&parsed);
 	else
@@ -280,5 +321,6 @@ void fl_cli_share_fini(struct fl_cli_share *share)
 {
 	free(share->mount);
 	free(share->dir);
+	free(share->overlay_dir);
 	*share = (struct fl_cli_share){0};
 }

@@ -24,7 +24,7 @@ FL_CHECKED int fl_cli_parse_fault_mode(const char *option, const char *text, enu
 FL_CHECKED int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *policy,
 				   struct fl_diag *diag);
 
-/* "DIR", "DIR:ro" or "DIR:rw"; mounted at "/" */
+/* "DIR", "DIR:ro", "DIR:rw", "DIR:overlay" or "DIR:overlay=CHANGES"; mounted at "/" */
 FL_CHECKED int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share,
 				 struct fl_diag *diag);
 

@@ -68,6 +68,7 @@ static void it_says_the_same_when_it_is_read_again(void **state)
 		"-c2",
 		"--rodir",
 		"/tmp/a=/usr",
+		"--root=/usr:overlay=/tmp",
 		"--dax",
 		"/tmp/a=never",
 		"--on-fault",

@@ -3,6 +3,8 @@
 #include "tests/lib/fl_test.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/values.h"
 
@@ -109,7 +111,52 @@ static void unknown_actions_are_named(void **state)
 	assert_int_equal(policy.action[0], FL_ACTION_REFLECT);
 }
 
+static void expect_root(const char *text, const char *dir, bool writable, bool overlay, const char *overlay_dir)
+{
+	struct fl_cli_share share = {0};
+	struct fl_diag diag;
+
+	if (fl_cli_parse_root("--root", text, &share, &diag) < 0)
+		fail_msg("%s", diag.text);
+	assert_string_equal(share.mount, "/");
+	assert_string_equal(share.dir, dir);
+	assert_int_equal(share.writable, writable);
+	assert_int_equal(share.overlay, overlay);
+	if (overlay_dir)
+		assert_string_equal(share.overlay_dir, overlay_dir);
+	else
+		assert_null(share.overlay_dir);
+	fl_cli_share_fini(&share);
+}
+
+static void a_root_may_be_an_overlay(void **state)
+{
+	char dir[] = "/tmp/fl:overlay=x-XXXXXX";
+	char text[64];
+	struct fl_cli_share share = {0};
+	struct fl_diag diag;
+
+	(void)state;
+	expect_root("/", "/", false, false, NULL);
+	expect_root("/usr:ro", "/usr", false, false, NULL);
+	expect_root("/usr:rw", "/usr", true, false, NULL);
+	expect_root("/usr:overlay", "/usr", false, true, NULL);
+	expect_root("/usr:overlay=/tmp", "/usr", false, true, "/tmp");
+	/* a directory may have any name */
+	assert_non_null(mkdtemp(dir));
+	snprintf(text, sizeof(text), "%s:overlay=/usr", dir);
+	expect_root(text, dir, false, true, "/usr");
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(fl_cli_parse_root("--root", "/usr:overlay=/no/such", &share, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "/no/such"));
+	assert_int_equal(fl_cli_parse_root("--root", "/usr:overlay=", &share, &diag), -EINVAL);
+	assert_int_equal(fl_cli_parse_root("--root", ":overlay", &share, &diag), -EINVAL);
+	assert_int_equal(fl_cli_parse_root("--root", "", &share, &diag), -EINVAL);
+	assert_null(share.dir);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_root_may_be_an_overlay),
 	cmocka_unit_test(sizes_are_powers_of_1024),
 	cmocka_unit_test(what_is_no_size_is_refused_and_changes_nothing),
 	cmocka_unit_test(numbers_are_whole_and_in_range),

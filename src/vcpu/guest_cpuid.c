@@ -20,12 +20,20 @@
 #define TOPOLOGY_SMT  (1u << 8)
 #define TOPOLOGY_CORE (2u << 8)
 
-int fl_cpuid_supported(int kvm_fd, struct fl_cpuid *cpuid, struct fl_diag *diag)
+int fl_cpuid_supported(int kvm_fd, struct fl_cpuid **cpuid, struct fl_diag *diag)
 {
-	memset(cpuid, 0, sizeof(*cpuid));
-	cpuid->nent = FL_CPUID_ENTRIES_MAX;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
-		return fl_diag(diag, -errno, "KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
+	struct fl_cpuid *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return fl_diag(diag, -ENOMEM, "no memory for the CPUID table");
+	table->nent = FL_CPUID_ENTRIES_MAX;
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, table) < 0) {
+		int error = errno;
+
+		free(table);
+		return fl_diag(diag, -error, "KVM_GET_SUPPORTED_CPUID: %s", strerror(error));
+	}
+	*cpuid = table;
 	return 0;
 }
 
@@ -201,18 +209,9 @@ int fl_cpuid_shape(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *facts)
 	return result;
 }
 
-int fl_cpuid_phys_bits(int kvm_fd, uint32_t *bits, struct fl_diag *diag)
+uint32_t fl_cpuid_phys_bits(struct fl_cpuid *cpuid)
 {
-	FL_FREE struct fl_cpuid *cpuid = malloc(sizeof(*cpuid));
-	const struct kvm_cpuid_entry2 *leaf;
-	int result;
+	const struct kvm_cpuid_entry2 *leaf = find(cpuid, 0x80000008);
 
-	if (!cpuid)
-		return fl_diag(diag, -ENOMEM, "no memory for the CPUID table");
-	result = fl_cpuid_supported(kvm_fd, cpuid, diag);
-	if (result)
-		return result;
-	leaf = find(cpuid, 0x80000008);
-	*bits = leaf && (leaf->eax & 0xff) >= 32 ? leaf->eax & 0xff : 36;
-	return 0;
+	return leaf && (leaf->eax & 0xff) >= 32 ? leaf->eax & 0xff : 36;
 }

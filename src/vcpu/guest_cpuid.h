@@ -27,10 +27,11 @@ struct fl_cpuid_facts {
 
 _Static_assert(offsetof(struct fl_cpuid, room) == offsetof(struct kvm_cpuid2, entries), "the kernel's layout");
 
-/* KVM_GET_SUPPORTED_CPUID. */
-FL_CHECKED_RESULT int fl_cpuid_supported(int kvm_fd, struct fl_cpuid *cpuid, struct fl_diag *diag);
+/* KVM_GET_SUPPORTED_CPUID; it takes long where CPUID itself is intercepted. *cpuid is the caller's, for free(). */
+FL_CHECKED_RESULT int fl_cpuid_supported(int kvm_fd, struct fl_cpuid **cpuid, struct fl_diag *diag);
 /* Pure: turns the host's table into the guest's. -E2BIG: no room for the entries to add. */
 FL_CHECKED_RESULT int fl_cpuid_shape(struct fl_cpuid *cpuid, const struct fl_cpuid_facts *facts);
-FL_CHECKED_RESULT int fl_cpuid_phys_bits(int kvm_fd, uint32_t *bits, struct fl_diag *diag);
+/* Pure: guest-physical address bits. */
+uint32_t fl_cpuid_phys_bits(struct fl_cpuid *cpuid);
 
 #endif

@@ -150,9 +150,11 @@ static int set_up(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
 	if (want_strict)
 		go_strict(kvm);
 	kvm->can_annotate = has_extension(kvm, FL_KVM_CAP_MEMORY_FAULT_INFO);
-	result = fl_cpuid_phys_bits(kvm->kvm_fd, &kvm->phys_bits, diag);
-	if (!result)
-		result = filter_msrs(kvm, diag);
+	result = fl_cpuid_supported(kvm->kvm_fd, &kvm->cpuid, diag);
+	if (result)
+		return result;
+	kvm->phys_bits = fl_cpuid_phys_bits(kvm->cpuid);
+	result = filter_msrs(kvm, diag);
 	if (!result)
 		result = add_irqchip(kvm, diag);
 	return result;
@@ -177,4 +179,6 @@ void fl_kvm_vm_fini(struct fl_kvm_vm *kvm)
 {
 	fl_close(&kvm->vm_fd);
 	fl_close(&kvm->kvm_fd);
+	free(kvm->cpuid);
+	kvm->cpuid = NULL;
 }

@@ -8,6 +8,8 @@
 
 #include "fl_diag.h"
 
+struct fl_cpuid;
+
 struct fl_kvm_vm {
 	int kvm_fd;
 	int vm_fd;
@@ -15,6 +17,7 @@ struct fl_kvm_vm {
 	bool strict;		/* HLT exits are off: failed accesses never hide in KVM_RUN */
 	bool can_annotate;	/* KVM_CAP_MEMORY_FAULT_INFO */
 	uint32_t phys_bits;	/* guest-physical address bits that KVM takes (CPUID 80000008) */
+	struct fl_cpuid *cpuid; /* what KVM supports, asked once for all vCPUs; constant */
 };
 
 /*

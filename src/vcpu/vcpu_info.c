@@ -15,6 +15,12 @@ static uint64_t cpu_time_ns(const struct fl_vcpu *vcpu)
 	return fl_now_ns(clock);
 }
 
+uint64_t fl_vcpu_cpu_time_ns(struct fl_vcpu *vcpu)
+{
+	FL_LOCKED(&vcpu->lock);
+	return cpu_time_ns(vcpu);
+}
+
 static enum fl_vcpu_state state_of(const struct fl_vcpu *vcpu)
 {
 	enum fl_vcpu_state doing = (enum fl_vcpu_state)atomic_load_explicit(&vcpu->doing, memory_order_relaxed);

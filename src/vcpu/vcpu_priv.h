@@ -82,6 +82,9 @@ enum fl_step { FL_STEP_CONTINUE, FL_STEP_ENDED };
 enum fl_step fl_ending(struct fl_ending *ending, enum fl_vcpu_end end, int error, const char *format, ...)
 	FL_PRINTF(4, 5);
 
+/* vcpu_info.c: of its thread, so far. Any thread. */
+uint64_t fl_vcpu_cpu_time_ns(struct fl_vcpu *vcpu);
+
 /* vcpu.c: makes the vCPU leave KVM_RUN and look whether it stands still; does not wait; any thread. */
 void fl_vcpu_ask_to_look(struct fl_vcpu *vcpu, int64_t unresolved);
 

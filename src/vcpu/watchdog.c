@@ -14,6 +14,12 @@
 #define TICK_MS_DEFAULT 50
 #define TICK_MS_MAX	10000u
 /*
+ * Nothing hangs that does nothing: while no vCPU takes more than this part of a CPU (one that hangs takes much more),
+ * the vCPUs are looked at more and more rarely, at last after so many ticks.
+ */
+#define QUIET_PART	16
+#define QUIET_TICKS_MAX 8
+/*
  * A suspected vCPU looks at itself this often in a row, each time for this long in the guest in between: longer than a
  * round of KVM's, shorter than the time slices of a guest's scheduler, which may run something healthy in between.
  */
@@ -22,7 +28,8 @@
 
 struct patient {
 	struct fl_vcpu *vcpu;
-	int64_t unresolved; /* at the last tick */
+	int64_t unresolved; /* at the last look around */
+	uint64_t cpu_ns;    /* its CPU time then */
 	bool suspected;
 };
 
@@ -30,6 +37,7 @@ struct fl_watchdog {
 	const struct fl_log *log;
 	struct fl_log_limit lines;
 	uint64_t tick_ms;
+	uint64_t wait_ms; /* to the next look around: tick_ms, or more while all is quiet; the watchdog thread's */
 	unsigned int count;
 
 	pthread_mutex_t lock; /* guards stop and started */
@@ -62,10 +70,20 @@ static bool sleep_for(struct fl_watchdog *watchdog, uint64_t ns)
 	return false;
 }
 
+static bool is_quiet(struct patient *patient, int64_t unresolved, uint64_t wait_ms)
+{
+	uint64_t cpu_ns = fl_vcpu_cpu_time_ns(patient->vcpu);
+	bool quiet = cpu_ns - patient->cpu_ns < wait_ms * NS_PER_MS / QUIET_PART && unresolved <= patient->unresolved;
+
+	patient->cpu_ns = cpu_ns;
+	return quiet;
+}
+
 /* How many are suspected. */
 static unsigned int look_around(struct fl_watchdog *watchdog)
 {
 	unsigned int suspected = 0;
+	bool quiet = true;
 
 	for (unsigned int i = 0; i < watchdog->count; i++) {
 		struct patient *patient = &watchdog->patients[i];
@@ -74,14 +92,17 @@ static unsigned int look_around(struct fl_watchdog *watchdog)
 		patient->suspected = false;
 		if (fl_kvm_stats_unresolved(&patient->vcpu->stats, &now))
 			continue;
-		patient->suspected = fl_stall_suspect(patient->unresolved, now, watchdog->tick_ms);
+		patient->suspected = fl_stall_suspect(patient->unresolved, now, watchdog->wait_ms);
 		if (patient->suspected)
 			fl_log_limited(watchdog->log, &watchdog->lines, FL_LOG_DEBUG,
 				       "vCPU %u seems to stand still: %lld page faults came to nothing in %llu ms", i,
-				       (long long)(now - patient->unresolved), (unsigned long long)watchdog->tick_ms);
+				       (long long)(now - patient->unresolved), (unsigned long long)watchdog->wait_ms);
+		quiet &= is_quiet(patient, now, watchdog->wait_ms);
 		patient->unresolved = now;
 		suspected += patient->suspected;
 	}
+	watchdog->wait_ms =
+		quiet ? FL_MIN(2 * watchdog->wait_ms, QUIET_TICKS_MAX * watchdog->tick_ms) : watchdog->tick_ms;
 	return suspected;
 }
 
@@ -101,7 +122,7 @@ static void *watchdog_thread(void *arg)
 	struct fl_watchdog *watchdog = arg;
 
 	prctl(PR_SET_NAME, "fl-watchdog");
-	while (sleep_for(watchdog, watchdog->tick_ms * NS_PER_MS)) {
+	while (sleep_for(watchdog, watchdog->wait_ms * NS_PER_MS)) {
 		if (!look_around(watchdog))
 			continue;
 		for (unsigned int i = 0; i < LOOKS; i++) {
@@ -141,7 +162,7 @@ int fl_watchdog_new(struct fl_vcpu *const *vcpus, unsigned int count, unsigned i
 	if (!watchdog)
 		return fl_diag(diag, -ENOMEM, "no memory for the watchdog");
 	watchdog->log = log;
-	watchdog->tick_ms = tick_ms ? tick_ms : TICK_MS_DEFAULT;
+	watchdog->wait_ms = watchdog->tick_ms = tick_ms ? tick_ms : TICK_MS_DEFAULT;
 	watchdog->count = count;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -6,7 +6,8 @@
  *
  * A tick looks at every vCPU without disturbing it; one that seems to stand still is asked to leave KVM_RUN and to look
  * at itself, some times in a row. If it is still at the same instruction, the fault path takes it (FL_SHAPE_STALL):
- * locating and probing decide, never the suspicion. A halted or a busy vCPU costs no exit.
+ * locating and probing decide, never the suspicion. A halted or a busy vCPU costs no exit, and while all vCPUs are quiet
+ * the ticks become rarer, up to eight times.
  */
 #ifndef FL_WATCHDOG_H
 #define FL_WATCHDOG_H

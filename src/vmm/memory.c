@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/layout.h"
+#include "vmm/ram_budget.h"
 #include "vmm/vm.h"
 
 static int add_ram(struct fl_vm *vm, struct fl_diag *diag)
@@ -104,11 +105,29 @@ static void warn_of_map_budget(struct fl_vm *vm)
 		fl_log(&vm->log, FL_LOG_WARN, "%s", diag.text);
 }
 
+/* A guest need not use all that it has: only what the host's kernel would refuse later is refused now. */
+static int check_ram_budget(const struct fl_vm *vm, struct fl_diag *diag)
+{
+	struct fl_ram_budget budget = {.ram_len = vm->config.opts.ram_len};
+	struct fl_diag why = {0};
+	int ret;
+
+	fl_ram_budget_read(&budget);
+	ret = fl_check_ram_budget(&budget, &why);
+	if (ret == -ENOSPC) {
+		fl_log(&vm->log, FL_LOG_WARN, "%s", why.text);
+		return 0;
+	}
+	return ret ? fl_diag(diag, ret, "%s", why.text) : 0;
+}
+
 int fl_vm_memory_init(struct fl_vm *vm, struct fl_diag *diag)
 {
 	uint64_t next_gpa = 0;
 	int ret = check_window_cost(vm, diag);
 
+	if (!ret)
+		ret = check_ram_budget(vm, diag);
 	if (!ret)
 		warn_of_map_budget(vm);
 	if (!ret)

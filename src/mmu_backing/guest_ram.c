@@ -5,12 +5,26 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
 #define PLACE_TRIES 16
+
+/* ftruncate(2) beyond it would not only fail, but send SIGXFSZ, which ends a process that does not expect it. */
+static int check_file_limit(uint64_t len, struct fl_diag *diag)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || len <= limit.rlim_cur)
+		return 0;
+	return fl_diag(diag, -EFBIG,
+		       "guest memory of %" PRIu64 " MiB is a file beyond this process's limit, %" PRIu64
+		       " MiB; raise the limit of file sizes (ulimit -f unlimited)",
+		       len >> 20, (uint64_t)limit.rlim_cur >> 20);
+}
 
 static int make_memfd(uint64_t len, struct fl_diag *diag)
 {
@@ -70,13 +84,19 @@ int fl_guest_ram_init(struct fl_guest_ram *ram, uint64_t len, struct fl_diag *di
 
 	if (!len || !fl_is_aligned(len, FL_RANGE_LEN) || len > INT64_MAX || fl_add_overflows(len, FL_RANGE_LEN, &end))
 		return fl_diag(diag, -EINVAL, "guest memory of %" PRIu64 " bytes is not a multiple of 2 MiB", len);
+	error = check_file_limit(len, diag);
+	if (error)
+		return error;
 	fd = make_memfd(len, diag);
 	if (fd < 0)
 		return fl_steal_fd(&fd);
 	error = map_aligned(fd, len, &ram->hva);
 	if (error)
-		return fl_diag(diag, error, "cannot map %" PRIu64 " bytes of guest memory (%s); give the guest less",
-			       len, strerror(-error));
+		return fl_diag(diag, error,
+			       "cannot map %" PRIu64
+			       " MiB of guest memory (%s); give less --memory, or raise the limit of "
+			       "address space (ulimit -v unlimited)",
+			       len >> 20, strerror(-error));
 	/* Hints: a fork or a core dump must not cost the guest's size, huge pages where the host grants them. */
 	madvise(ram->hva, len, MADV_DONTFORK);
 	madvise(ram->hva, len, MADV_DONTDUMP);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mmu_test.h"
 
+#include <sys/resource.h>
+
 #include "mmu_backing/guest_ram.h"
 
 static void test_memory_is_there_and_aligned(void **state)
@@ -141,11 +143,32 @@ static void test_too_much_leaves_nothing(void **state)
 	assert_int_equal(before, after);
 }
 
+/* Each by its own sentence, and none by a signal. */
+static void test_limits_of_the_process_are_named(void **state)
+{
+	struct fl_guest_ram ram = {0};
+	struct fl_diag diag = {0};
+	struct rlimit old, low;
+	(void)state;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	low = (struct rlimit){.rlim_cur = MIB, .rlim_max = old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	assert_int_equal(fl_guest_ram_init(&ram, 64 * MIB, &diag), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_non_null(strstr(diag.text, "64 MiB"));
+	assert_non_null(strstr(diag.text, "ulimit -f"));
+
+	assert_int_equal(fl_guest_ram_init(&ram, UINT64_C(1) << 47, &diag), -ENOMEM);
+	assert_non_null(strstr(diag.text, "134217728 MiB"));
+	assert_non_null(strstr(diag.text, "--memory"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_memory_is_there_and_aligned), cmocka_unit_test(test_nobody_can_take_it_away),
 	cmocka_unit_test(test_neither_forked_nor_dumped),   cmocka_unit_test(test_bad_sizes),
 	cmocka_unit_test(test_too_much_leaves_nothing),	    cmocka_unit_test(test_substituted_page_is_a_fresh_one),
-	cmocka_unit_test(test_lost_page_is_healthy_again),
+	cmocka_unit_test(test_lost_page_is_healthy_again),  cmocka_unit_test(test_limits_of_the_process_are_named),
 };
 
 FL_TEST_MAIN(30, tests)

@@ -43,7 +43,7 @@ cpus_guest_start:
 	mov	$0xfee00000, %ebx
 	movl	$0x1ff, 0xf0(%rbx)		/* the APIC is enabled by software */
 	movl	$0x000c4500, 0x300(%rbx)	/* INIT, all but self */
-	mov	$10000000, %ecx
+	mov	$100000, %ecx
 1:	pause
 	dec	%ecx
 	jnz	1b

@@ -46,6 +46,32 @@ static void output_status_and_silence(void **state)
 	transcript_free(&guest);
 }
 
+/* Three GiB below the devices, two above, of which the kernel takes its own first. */
+static void memory_goes_on_above_the_devices(void **state)
+{
+	const struct bench *bench = *state;
+	const char *const argv[] = {
+		bench->launcher,
+		"run",
+		"--timeout",
+		guest_time_limit_s(),
+		"-m",
+		"5G",
+		"--",
+		"sh",
+		"-c",
+		"awk '/MemTotal/ { print ($2 > 4.5 * 1024 * 1024) }' /proc/meminfo; grep 100000000- /proc/iomem; "
+		"head -c 64M /dev/zero | tr '\\0' x > /tmp/file; tr -d x < /tmp/file | wc -c; wc -c < /tmp/file",
+		NULL,
+	};
+	struct transcript guest;
+
+	run_command(bench, argv, &guest);
+	assert_status(&guest, 0);
+	assert_string_equal(guest.out, "1\n100000000-17fffffff : System RAM\n0\n67108864\n");
+	transcript_free(&guest);
+}
+
 static void a_signal_is_128_and_its_number(void **state)
 {
 	struct transcript guest;
@@ -229,6 +255,7 @@ static void the_time_limit_is_124(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(output_status_and_silence),
+	cmocka_unit_test(memory_goes_on_above_the_devices),
 	cmocka_unit_test(a_signal_is_128_and_its_number),
 	cmocka_unit_test(what_a_command_finds),
 	cmocka_unit_test(mounts_stay_where_they_are),

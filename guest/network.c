@@ -17,6 +17,13 @@
 #define INTERFACE   "eth0"
 #define RESOLV_CONF "/etc/resolv.conf"
 #define OUR_CONF    "/run/faultline.resolv.conf"
+/*
+ * What is on its way to the guest waits in the socket behind its network, which by default holds 416 KiB; who sends
+ * into a full one (passt) drops, and sends again seconds later. A connection's window is below that, which costs it
+ * nothing: the other end of the link is a few microseconds away, and what comes from farther waits at the host's own
+ * connection.
+ */
+#define TCP_RMEM "4096 131072 393216"
 
 int fl_network_parse(const struct fl_conf_address *conf, struct fl_network_address *address)
 {
@@ -39,6 +46,15 @@ int fl_network_parse(const struct fl_conf_address *conf, struct fl_network_addre
 	if (address->has_gateway && inet_pton(address->family, conf->gateway, &address->gateway) != 1)
 		return -EINVAL;
 	return 0;
+}
+
+static void put_setting(const char *path, const char *value)
+{
+	FL_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	/* the kernel's own choice costs time, nothing else */
+	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+		return;
 }
 
 /* ---- IPv4 ---- */
@@ -72,23 +88,11 @@ static int configure_inet(int fd, const struct fl_network_address *address)
 
 /* ---- IPv6 ---- */
 
-static void put_setting(const char *name, const char *value)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/" INTERFACE "/%s", name);
-	FL_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	/* the kernel's own choice costs a second or a few packets, nothing else */
-	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-		return;
-}
-
 /* Nobody else is on this link: to look for a double would keep the address unusable for a second (RFC 4862, 5.4). */
 static void expect_nobody(void)
 {
-	put_setting("accept_dad", "0");
-	put_setting("accept_ra", "0");
+	put_setting("/proc/sys/net/ipv6/conf/" INTERFACE "/accept_dad", "0");
+	put_setting("/proc/sys/net/ipv6/conf/" INTERFACE "/accept_ra", "0");
 }
 
 static int configure_inet6(int fd, const struct fl_network_address *address)
@@ -137,7 +141,10 @@ int fl_network_up(const struct fl_conf *conf, struct fl_diag *diag)
 			diag, -ENODEV,
 			"the guest kernel has no driver for its network (CONFIG_VIRTIO_NET); give it one, or run "
 			"it without a network");
-	expect_nobody();
+	if (conf->address_count) {
+		expect_nobody();
+		put_setting("/proc/sys/net/ipv4/tcp_rmem", TCP_RMEM);
+	}
 	for (size_t i = 0; ret == 0 && i < conf->address_count; i++) {
 		struct fl_network_address address;
 

@@ -20,6 +20,7 @@
 #define PASST_FD	 3
 #define READY_TIMEOUT_MS 10000
 #define END_TIMEOUT_MS	 2000
+#define SOCKET_LEN	 (4 << 20)
 #define MTU		 65520 /* its largest: fewer packets for the same bytes */
 #define MTU_TEXT	 "65520"
 #define GUEST_MAC                            \
@@ -107,6 +108,15 @@ static int spawn(struct fl_cli_passt *passt, int socket_fd, const char *const *a
 	return -error;
 }
 
+/* passt drops what does not fit into its socket: let it hold as much as this host allows. */
+static void make_room(int socket_fd)
+{
+	const int len = SOCKET_LEN;
+
+	if (setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUFFORCE, &len, sizeof(len)) < 0)
+		(void)setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &len, sizeof(len));
+}
+
 static int start(struct fl_cli_passt *passt, const char *const *args, struct fl_diag *diag)
 {
 	int pair[2];
@@ -116,6 +126,7 @@ static int start(struct fl_cli_passt *passt, const char *const *args, struct fl_
 	if (passt->error_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fl_cli_diag(diag, -errno, "there is no socket for the guest's network: %s", strerror(errno));
 	passt->fd = pair[0];
+	make_room(pair[1]);
 	ret = spawn(passt, pair[1], args);
 	close(pair[1]);
 	if (ret == -ENOENT)

@@ -3,6 +3,7 @@
 #include "tests/lib/fl_test.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -174,9 +175,27 @@ static void what_keeps_it_from_running_is_said(void **state)
 	rmdir(dir);
 }
 
+static void it_answers_and_goes_with_its_socket(void **state)
+{
+	struct fl_cli_passt passt;
+	struct fl_diag diag = {0};
+	pid_t pid;
+
+	(void)state;
+	if (access("/usr/bin/passt", X_OK) < 0)
+		SKIP_FOR("passt is not installed (apt-get install passt)");
+	if (fl_cli_passt_start(&passt, &diag) < 0)
+		fail_msg("%s", diag.text);
+	pid = passt.pid;
+	assert_int_equal(kill(pid, 0), 0);
+	fl_cli_passt_stop(&passt);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(default_routes_are_found),	      cmocka_unit_test(resolv_conf_is_read),
 	cmocka_unit_test(the_guest_gets_what_the_host_has),   cmocka_unit_test(a_host_without_a_way_out_has_itself),
+	cmocka_unit_test(it_answers_and_goes_with_its_socket),
 	cmocka_unit_test(what_keeps_it_from_running_is_said),
 };
 FL_TEST_MAIN(60, tests)

@@ -13,6 +13,8 @@ packages=(
 	qemu-system-x86 qemu-system-common cpio kmod zstd
 	# guests and tests
 	busybox-static sqlite3 jq util-linux procps dmsetup e2fsprogs rsync python3-venv
+	# the guest's network (faultline run --net)
+	passt
 )
 
 installed() {

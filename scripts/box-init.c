@@ -38,6 +38,8 @@ struct command {
 	size_t argc;
 	char **envp;
 	size_t envc;
+	int outputs[WIRE_OUTPUTS_MAX]; /* the numbers that its descriptors have besides 0, 1 and 2 */
+	size_t output_count;
 	bool want_out;
 };
 
@@ -212,6 +214,25 @@ static void make_dirs(const char *path)
 	mkdir(copy, 0755);
 }
 
+/* What a mount of "from" needs: in a tmpfs there is nothing yet, elsewhere it is there. */
+static void make_target(const char *from, char *to)
+{
+	struct stat st;
+	if (stat(from, &st) < 0)
+		fail("cannot see %s: %s", from + strlen(RAW), strerror(errno));
+	if (S_ISDIR(st.st_mode)) {
+		make_dirs(to);
+		return;
+	}
+	char *slash = strrchr(to, '/');
+	*slash = 0;
+	make_dirs(to);
+	*slash = '/';
+	int fd = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void bind_outer(const char *path)
 {
 	char from[PATH_MAX], to[PATH_MAX];
@@ -219,8 +240,26 @@ static void bind_outer(const char *path)
 		fail("too long a path: %s", path);
 	stpcpy(stpcpy(from, RAW), path);
 	stpcpy(stpcpy(to, NEW_ROOT), path);
-	make_dirs(to);
+	make_target(from, to);
 	mount_at(NULL, from, to, MS_BIND, NULL);
+}
+
+/* Whatever was bound before is read-only for itself: only this becomes writable. */
+static void bind_writable(const char *path)
+{
+	mount_at(NULL, RAW, RAW, MS_REMOUNT, "");
+	if (strcmp(path, "/") == 0)
+		mount_at(NULL, NEW_ROOT, NEW_ROOT, MS_BIND | MS_REMOUNT, NULL);
+	else
+		bind_outer(path);
+}
+
+static void add_output(struct command *cmd, const char *text)
+{
+	int number = atoi(text);
+	if (number < WIRE_OUTPUT_MIN || number >= WIRE_OUTPUT_LIMIT || cmd->output_count == WIRE_OUTPUTS_MAX)
+		fail("descriptor %s cannot be had for output", text);
+	cmd->outputs[cmd->output_count++] = number;
 }
 
 static void append(char ***list, size_t *count, char *text)
@@ -243,6 +282,8 @@ static void receive_command(struct command *cmd)
 		case WIRE_ARG: append(&cmd->argv, &cmd->argc, strdup(frame)); break;
 		case WIRE_ENV: append(&cmd->envp, &cmd->envc, strdup(frame)); break;
 		case WIRE_BIND: bind_outer(frame); break;
+		case WIRE_BIND_WRITABLE: bind_writable(frame); break;
+		case WIRE_OUTPUT: add_output(cmd, frame); break;
 		case WIRE_WANT_OUT: cmd->want_out = true; break;
 		case WIRE_GO: return;
 		default: fail("unexpected frame %u", head.type);
@@ -257,7 +298,8 @@ static void enter_root(void)
 		fail("cannot make the outer file system the root: %s", strerror(errno));
 }
 
-static void __attribute__((noreturn)) exec_command(const struct command *cmd, const int fds[3])
+/* fds: for 0, 1, 2 and the further outputs; none has a number below WIRE_OUTPUT_LIMIT. */
+static void __attribute__((noreturn)) exec_command(const struct command *cmd, const int *fds)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -266,6 +308,8 @@ static void __attribute__((noreturn)) exec_command(const struct command *cmd, co
 	setsid();
 	for (int i = 0; i < 3; i++)
 		dup2(fds[i], i);
+	for (size_t i = 0; i < cmd->output_count; i++)
+		dup2(fds[3 + i], cmd->outputs[i]);
 	if (chdir(cmd->cwd) < 0) {
 		fprintf(stderr, "box: cannot enter %s: %s\n", cmd->cwd, strerror(errno));
 		_exit(126);
@@ -280,23 +324,40 @@ static void __attribute__((noreturn)) exec_command(const struct command *cmd, co
 struct child {
 	pid_t pid;
 	int in, out, err; /* our ends of its pipes, -1 once closed */
+	int more[WIRE_OUTPUTS_MAX];
 	int status; /* as a shell gives it, or -1 while it runs */
 };
 
+/* A pipe, of which the command gets *theirs, out of the way of the numbers that its descriptors have in the end. */
+static int pipe_for_child(bool input, int *theirs)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		fail("cannot make pipes: %s", strerror(errno));
+	int end = ends[input ? 0 : 1];
+	*theirs = fcntl(end, F_DUPFD_CLOEXEC, WIRE_OUTPUT_LIMIT);
+	if (*theirs < 0)
+		fail("cannot make pipes: %s", strerror(errno));
+	close(end);
+	return ends[input ? 1 : 0];
+}
+
 static void start_child(struct child *child, const struct command *cmd)
 {
-	int in[2], out[2], err[2];
-	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
-		fail("cannot make pipes: %s", strerror(errno));
+	int theirs[3 + WIRE_OUTPUTS_MAX];
+	*child = (struct child){ .more = { -1, -1, -1, -1 }, .status = -1 };
+	child->in = pipe_for_child(true, &theirs[0]);
+	child->out = pipe_for_child(false, &theirs[1]);
+	child->err = pipe_for_child(false, &theirs[2]);
+	for (size_t i = 0; i < cmd->output_count; i++)
+		child->more[i] = pipe_for_child(false, &theirs[3 + i]);
 	child->pid = fork();
 	if (child->pid < 0)
 		fail("cannot fork: %s", strerror(errno));
 	if (child->pid == 0)
-		exec_command(cmd, (int[]){ in[0], out[1], err[1] });
-	close(in[0]);
-	close(out[1]);
-	close(err[1]);
-	*child = (struct child){ .pid = child->pid, .in = in[1], .out = out[0], .err = err[0], .status = -1 };
+		exec_command(cmd, theirs);
+	for (size_t i = 0; i < 3 + cmd->output_count; i++)
+		close(theirs[i]);
 	fcntl(child->in, F_SETFL, O_NONBLOCK);
 }
 
@@ -342,13 +403,26 @@ static void feed_child(struct child *child)
 		close_fd(&child->in);
 }
 
-static void port_readable(bool *killed)
+/* As a terminal's Ctrl-C: to all that the command has started and not taken out of its group. */
+static void pass_signal(const struct child *child, const struct wire_head *head)
+{
+	uint32_t number;
+	if (head->len != sizeof(number))
+		return;
+	memcpy(&number, frame, sizeof(number));
+	if (child->status < 0)
+		kill(-child->pid, (int)number);
+}
+
+static void port_readable(const struct child *child, bool *killed)
 {
 	struct wire_head head;
 	if (wire_recv(port, &head, frame) < 0)
 		fail("the port broke");
 	if (head.type == WIRE_KILL)
 		*killed = true;
+	if (head.type == WIRE_SIGNAL)
+		pass_signal(child, &head);
 	if (head.type != WIRE_STDIN)
 		return;
 	if (head.len == 0)
@@ -366,6 +440,25 @@ static void forward(int *fd, uint32_t type)
 		wire_send(port, type, frame, (size_t)n);
 	else if (n == 0 || errno != EINTR)
 		close_fd(fd);
+}
+
+static void forward_more(int *fd, int number)
+{
+	uint32_t name = (uint32_t)number;
+	memcpy(frame, &name, sizeof(name));
+	ssize_t n = read(*fd, frame + sizeof(name), WIRE_MAX - sizeof(name));
+	if (n > 0)
+		wire_send(port, WIRE_MORE, frame, sizeof(name) + (size_t)n);
+	else if (n == 0 || errno != EINTR)
+		close_fd(fd);
+}
+
+static bool has_ended(const struct child *child)
+{
+	bool open = child->out >= 0 || child->err >= 0;
+	for (size_t i = 0; i < WIRE_OUTPUTS_MAX; i++)
+		open = open || child->more[i] >= 0;
+	return child->status >= 0 && !open;
 }
 
 static void reap(struct child *child)
@@ -399,27 +492,32 @@ static void heartbeat(void)
 
 /* Runs until the command has ended and everything it wrote is forwarded. What it left running is killed
    then: a daemon that holds the pipes must not keep the box up. */
-static void attend(struct child *child, int signals, bool *killed)
+static void attend(struct child *child, const struct command *cmd, int signals, bool *killed)
 {
 	bool swept = false;
-	while (child->status < 0 || child->out >= 0 || child->err >= 0) {
-		struct pollfd p[] = {
+	while (!has_ended(child)) {
+		struct pollfd p[5 + WIRE_OUTPUTS_MAX] = {
 			{ .fd = port, .events = POLLIN },
 			{ .fd = signals, .events = POLLIN },
 			{ .fd = child->out, .events = POLLIN },
 			{ .fd = child->err, .events = POLLIN },
 			{ .fd = child->in, .events = input.used ? POLLOUT : 0 },
 		};
-		poll(p, 5, HEARTBEAT_MS);
+		for (size_t i = 0; i < WIRE_OUTPUTS_MAX; i++)
+			p[5 + i] = (struct pollfd){ .fd = child->more[i], .events = POLLIN };
+		poll(p, sizeof(p) / sizeof(p[0]), HEARTBEAT_MS);
 		heartbeat();
 		if (p[0].revents)
-			port_readable(killed);
+			port_readable(child, killed);
 		if (p[1].revents)
 			drain_signals(signals);
 		if (p[2].revents)
 			forward(&child->out, WIRE_STDOUT);
 		if (p[3].revents)
 			forward(&child->err, WIRE_STDERR);
+		for (size_t i = 0; i < cmd->output_count; i++)
+			if (p[5 + i].revents)
+				forward_more(&child->more[i], cmd->outputs[i]);
 		if (p[4].revents & (POLLERR | POLLHUP))
 			close_fd(&child->in);
 		feed_child(child);
@@ -492,7 +590,7 @@ int main(void)
 	loopback_up();
 	int signals = block_sigchld();
 	start_child(&child, &cmd);
-	attend(&child, signals, &killed);
+	attend(&child, &cmd, signals, &killed);
 	sync();
 	if (cmd.want_out)
 		send_results();

@@ -2,8 +2,12 @@
 /* The outer half of scripts/box: starts QEMU, carries input, output and the exit status of the command
    that box-init runs inside, keeps the time limit, and says in one sentence what went wrong if it did.
 
-   usage: box-run [-t SECONDS] [-p PATIENCE] [-w WAKE-MS] [-c CONSOLE-LOG] [-q QEMU-LOG] [-o OUT-DIR] [-b BIND]... [-e NAME=VALUE]...
-                  -d DIRECTORY -a ARG [-a ARG]... -- QEMU... (its virtio-serial port is file descriptor 3) */
+   usage: box-run [-t SECONDS] [-p PATIENCE] [-w WAKE-MS] [-x RUN-DIR] [-v VIRTIOFSD-PID] [-o OUT-DIR] [-f DESCRIPTOR]...
+                  [-b BIND]... [-B WRITABLE-BIND]... [-e NAME=VALUE]... -d DIRECTORY -a ARG [-a ARG]...
+                  -- QEMU... (its virtio-serial port is file descriptor 3)
+
+   scripts/box becomes this program: what it made, the process VIRTIOFSD-PID and RUN-DIR with its files, is ended and
+   removed here. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
@@ -33,15 +37,20 @@
 static struct {
 	int64_t limit_ms; /* 0: none */
 	int64_t patience; /* how many times longer than usual the box may take to boot, and be silent */
+	int outputs[WIRE_OUTPUTS_MAX]; /* descriptors of ours that the command can write to as well */
+	size_t output_count;
 	int64_t wake_ms; /* 0: the inside is not sent an interrupt every now and then */
-	const char *console_log, *qemu_log, *out_dir;
+	const char *run_dir, *out_dir;
+	char console_log[4096], qemu_log[4096]; /* in run_dir */
+	pid_t virtiofsd;
 	char **qemu;
 	struct { uint32_t type; const char *text; } setup[4096];
 	size_t setups;
 } opt = { .patience = 1 };
 
 static struct {
-	int64_t start, last_heard, last_woken, kill_sent;
+	int64_t start, last_heard, last_woken, kill_sent, signal_sent;
+	int signal; /* the one that was passed on */
 	bool booted, input_done, stdout_gone;
 	int port, tar_pipe, signals;
 	pid_t qemu, tar;
@@ -67,10 +76,26 @@ static void end_qemu(void)
 	box.qemu = 0;
 }
 
+static void clean_up(void)
+{
+	static const char *const files[] = { "console.log", "qemu.log", "virtiofsd.log", "virtiofsd.sock" };
+	end_qemu();
+	if (opt.virtiofsd > 0) {
+		kill(opt.virtiofsd, SIGTERM);
+		waitpid(opt.virtiofsd, NULL, 0);
+	}
+	int dir = opt.run_dir ? open(opt.run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (dir < 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlinkat(dir, files[i], 0);
+	rmdir(opt.run_dir);
+}
+
 static void tail_of(const char *path)
 {
 	static char text[TAIL_BYTES + 1];
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	off_t size = lseek(fd, 0, SEEK_END);
@@ -85,7 +110,7 @@ static void tail_of(const char *path)
 
 static bool log_contains(const char *path, const char *what)
 {
-	FILE *f = path ? fopen(path, "re") : NULL;
+	FILE *f = fopen(path, "re");
 	char line[1024];
 	bool found = false;
 	while (f && !found && fgets(line, sizeof(line), f))
@@ -132,6 +157,8 @@ static void __attribute__((noreturn)) timed_out(void)
 static void check_clock(void)
 {
 	int64_t now = now_ms();
+	if (box.signal_sent && now - box.signal_sent > GRACE_MS)
+		exit(128 + box.signal);
 	if (!box.booted && now - box.start > opt.patience * BOOT_LIMIT_MS)
 		box_failed("the kernel inside was not up after %d s", (int)(opt.patience * BOOT_LIMIT_MS / 1000));
 	if (box.booted && now - box.last_heard > opt.patience * SILENCE_LIMIT_MS)
@@ -167,13 +194,17 @@ static int wait_ms(void)
 	return opt.wake_ms > 0 && opt.wake_ms < 1000 ? (int)opt.wake_ms : 1000;
 }
 
+/* The first one is the command's, which may have something to put in order. Whoever sends another has no time. */
 static void on_signal(void)
 {
 	struct signalfd_siginfo info;
 	if (read(box.signals, &info, sizeof(info)) != sizeof(info))
 		return;
-	end_qemu();
-	exit(128 + (int)info.ssi_signo);
+	if (!box.booted || box.signal_sent)
+		exit(128 + (int)info.ssi_signo);
+	box.signal = (int)info.ssi_signo;
+	box.signal_sent = now_ms();
+	wire_send(box.port, WIRE_SIGNAL, &info.ssi_signo, sizeof(info.ssi_signo));
 }
 
 /* At most PIPE_BUF bytes, and only after poll: so a reader that stands still cannot keep us from the clock,
@@ -245,6 +276,18 @@ static void send_setup(void)
 	wire_send(box.port, WIRE_GO, "", 0);
 }
 
+/* The descriptor is one of those that were agreed on, or the inside is not to be trusted with it. */
+static void put_more(size_t len)
+{
+	uint32_t number;
+	if (len < sizeof(number))
+		return;
+	memcpy(&number, frame, sizeof(number));
+	for (size_t i = 0; i < opt.output_count; i++)
+		if (opt.outputs[i] == (int)number)
+			put_out((int)number, frame + sizeof(number), len - sizeof(number));
+}
+
 static uint32_t number_of(const struct wire_head *head)
 {
 	uint32_t n = 0;
@@ -268,6 +311,7 @@ static void on_frame(void)
 	case WIRE_CREDIT: box.credit += number_of(&head); break;
 	case WIRE_STDOUT: put_out(1, frame, head.len); break;
 	case WIRE_STDERR: put_out(2, frame, head.len); break;
+	case WIRE_MORE: put_more(head.len); break;
 	case WIRE_TAR: keep_results(frame, head.len); break;
 	case WIRE_EXIT: box.status = (int)number_of(&head); break;
 	case WIRE_FAILED: box_failed("%s", frame);
@@ -307,7 +351,7 @@ static void start_qemu(void)
 			_exit(127);
 		/* not this terminal's Ctrl-C: the end is made here, in order */
 		setpgid(0, 0);
-		int log = opt.qemu_log ? open(opt.qemu_log, O_WRONLY | O_CREAT | O_APPEND, 0644) : -1;
+		int log = open(opt.qemu_log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 		int null = open("/dev/null", O_RDWR);
 		dup2(null, 0);
 		dup2(log >= 0 ? log : null, 1);
@@ -332,6 +376,7 @@ static void block_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	box.signals = signalfd(-1, &set, SFD_CLOEXEC);
@@ -347,18 +392,40 @@ static void add_setup(uint32_t type, const char *text)
 	opt.setup[opt.setups++].text = text;
 }
 
+static void add_output(const char *text)
+{
+	int fd = atoi(text);
+	if (opt.output_count == WIRE_OUTPUTS_MAX || fd < WIRE_OUTPUT_MIN || fd >= WIRE_OUTPUT_LIMIT ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		fprintf(stderr, "box: --output wants an open descriptor from %d to %d, and at most %u of them, not %s\n",
+			WIRE_OUTPUT_MIN, WIRE_OUTPUT_LIMIT - 1, WIRE_OUTPUTS_MAX, text);
+		exit(STATUS_BOX);
+	}
+	opt.outputs[opt.output_count++] = fd;
+	add_setup(WIRE_OUTPUT, text);
+}
+
+static void set_run_dir(const char *dir)
+{
+	opt.run_dir = dir;
+	snprintf(opt.console_log, sizeof(opt.console_log), "%s/console.log", dir);
+	snprintf(opt.qemu_log, sizeof(opt.qemu_log), "%s/qemu.log", dir);
+}
+
 static void parse(int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "t:p:w:c:q:o:b:e:d:a:")) != -1) {
+	while ((c = getopt(argc, argv, "t:p:w:x:v:o:f:b:B:e:d:a:")) != -1) {
 		switch (c) {
 		case 't': opt.limit_ms = atoll(optarg) * 1000; break;
 		case 'p': opt.patience = atoll(optarg); break;
 		case 'w': opt.wake_ms = atoll(optarg); break;
-		case 'c': opt.console_log = optarg; break;
-		case 'q': opt.qemu_log = optarg; break;
+		case 'x': set_run_dir(optarg); break;
+		case 'v': opt.virtiofsd = atoi(optarg); break;
 		case 'o': opt.out_dir = optarg; break;
+		case 'f': add_output(optarg); break;
 		case 'b': add_setup(WIRE_BIND, optarg); break;
+		case 'B': add_setup(WIRE_BIND_WRITABLE, optarg); break;
 		case 'e': add_setup(WIRE_ENV, optarg); break;
 		case 'd': add_setup(WIRE_CWD, optarg); break;
 		case 'a': add_setup(WIRE_ARG, optarg); break;
@@ -370,8 +437,9 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	parse(argc, argv);
 	block_signals();
+	atexit(clean_up);
+	parse(argc, argv);
 	box.start = box.last_heard = now_ms();
 	start_qemu();
 	while (box.status < 0 && !box.stdout_gone) {

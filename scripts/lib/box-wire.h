@@ -14,16 +14,20 @@ enum {
 	WIRE_ARG = 'a',
 	WIRE_ENV = 'e',
 	WIRE_BIND = 'b', /* a path that the box's own /tmp, /run or /dev/shm would hide */
+	WIRE_BIND_WRITABLE = 'B', /* a path that the command may write to */
+	WIRE_OUTPUT = 'f', /* text: one more descriptor that the command has for output */
 	WIRE_WANT_OUT = 'o',
 	WIRE_GO = 'g',
 	WIRE_STDIN = 'i', /* empty: end of input */
 	WIRE_KILL = 'k', /* out of time: end the command, but hand back what it left */
 	WIRE_WAKE = 'w', /* nothing but an interrupt */
+	WIRE_SIGNAL = 's', /* u32: a signal for the command */
 	/* inside to outside */
 	WIRE_READY = 'R', /* booted; also the heartbeat later on */
 	WIRE_CREDIT = 'C', /* u32: so many bytes of input were taken by the command */
 	WIRE_STDOUT = '1',
 	WIRE_STDERR = '2',
+	WIRE_MORE = '3', /* u32: the descriptor; then what was written to it */
 	WIRE_TAR = 'T',
 	WIRE_EXIT = 'X', /* u32: the exit status as a shell gives it */
 	WIRE_FAILED = 'F', /* text: the command could not be started at all */
@@ -33,6 +37,11 @@ enum {
 /* Input that may be under way at once. The inside buffers this much, so it can always read the port and
    a WIRE_KILL never waits behind input that the command does not want. */
 #define WIRE_WINDOW (4 * WIRE_MAX)
+
+/* Descriptors for output besides 1 and 2, and the numbers that they may have. */
+#define WIRE_OUTPUTS_MAX 4u
+#define WIRE_OUTPUT_MIN 3
+#define WIRE_OUTPUT_LIMIT 64
 
 struct wire_head {
 	uint32_t type;

@@ -5,7 +5,9 @@
 
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+# the directory of these scripts; also where they are installed without the rest
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+root=${scripts%/*}
 # exported, because a script started by another one must use the same cache even inside the box
 export FAULTLINE_CACHE="${FAULTLINE_CACHE:-${XDG_CACHE_HOME:-${HOME:-$(cd ~ && pwd)}/.cache}/faultline}"
 cache=$FAULTLINE_CACHE

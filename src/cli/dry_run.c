@@ -44,11 +44,15 @@ static void print_switch(FILE *out, const char *name, bool on)
 
 static void print_machine(FILE *out, const struct fl_cli_options *options, const char *kernel)
 {
+	static const char *const hosts[] = {
+		[FL_CLI_HOST_AUTO] = "auto", [FL_CLI_HOST_KVM] = "kvm", [FL_CLI_HOST_BOX] = "box"};
+
 	print_text(out, "kernel", kernel);
 	print_text(out, "params", options->params);
 	fprintf(out, "cpus = %" PRIu32 "\n", options->vcpus);
 	print_size(out, "memory = ", options->ram_len);
 	fputc('\n', out);
+	print_text(out, "host", hosts[options->host]);
 	print_switch(out, "unpatched", options->unpatched);
 	print_switch(out, "net", options->net);
 }

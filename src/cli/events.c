@@ -16,7 +16,7 @@
 
 #define ROOM_STEP 4096u
 
-static int open_place(const char *where, struct fl_diag *diag)
+int fl_cli_open_events(const char *where, struct fl_diag *diag)
 {
 	int fd, given;
 	char rest;
@@ -158,7 +158,7 @@ void fl_cli_events_none(struct fl_cli_events *events)
 int fl_cli_events_open(struct fl_cli_events *events, const char *where, FILE *complaints, struct fl_diag *diag)
 {
 	sigset_t all, before;
-	int ret = open_place(where, diag);
+	int ret = fl_cli_open_events(where, diag);
 
 	fl_cli_events_none(events);
 	if (ret < 0)

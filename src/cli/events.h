@@ -30,6 +30,9 @@ struct fl_cli_events {
 	bool closing;
 };
 
+/* The place for events that where, as below, means. A descriptor; -errno with a sentence. */
+FL_CHECKED int fl_cli_open_events(const char *where, struct fl_diag *diag);
+
 /* where: "FILE" (made anew) or "fd:N"; must outlive events. 0; -errno with a sentence, and nothing to close. */
 FL_CHECKED int fl_cli_events_open(struct fl_cli_events *events, const char *where, FILE *complaints,
 				  struct fl_diag *diag);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/diag.h"
+#include "cli/host.h"
 #include "cli/kernel_choice.h"
 #include "cli/window.h"
 
@@ -136,22 +137,6 @@ static int set_command(const struct fl_cli_options *options, const struct fl_cli
 	return ret;
 }
 
-/* A host that cannot run Linux would not fail but hang: its guest never gets as far as to say anything. */
-static int check_host(struct fl_diag *diag)
-{
-	struct fl_host_report report = {.size = sizeof(report)};
-	int ret = fl_host_probe_use(&report);
-
-	if (ret < 0 || report.use == FL_HOST_LINUX)
-		return 0; /* what is wrong then, fl_vm_new() says better */
-	if (report.use == FL_HOST_NONE)
-		return fl_cli_diag(diag, -ENODEV, "%s", report.text);
-	return fl_cli_diag(
-		diag, -ENOTSUP,
-		"/dev/kvm here cannot run Linux guests (\"faultline doctor\" says why); "
-		"in a checkout, \"scripts/box -- COMMAND\" runs this command line on an emulated host that can");
-}
-
 static uint32_t vm_flags(const struct fl_cli_options *options, bool patched)
 {
 	return (options->unpatched ? FL_VM_NO_PVPF : 0) | (options->verbosity ? FL_VM_BOOT_MESSAGES : 0) |
@@ -165,8 +150,8 @@ int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_str
 	struct fl_cli_kernel_choice choice;
 	int ret = fl_cli_choose_kernel(options, output, &choice, diag);
 
-	if (ret == 0)
-		ret = check_host(diag);
+	if (ret == 0 && !options->host_checked)
+		ret = fl_cli_check_host(diag);
 	if (ret < 0)
 		return ret;
 	opts.flags = vm_flags(options, choice.patched);

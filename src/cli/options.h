@@ -29,6 +29,8 @@ enum fl_cli_dax { FL_CLI_DAX_INODE = FL_DAX_INODE, FL_CLI_DAX_ALWAYS = FL_DAX_AL
 /* Whether the command gets a terminal: if this program has one, always, or never. */
 enum fl_cli_tty { FL_CLI_TTY_AUTO, FL_CLI_TTY_ALWAYS, FL_CLI_TTY_NEVER };
 
+enum fl_cli_host { FL_CLI_HOST_AUTO, FL_CLI_HOST_KVM, FL_CLI_HOST_BOX };
+
 struct fl_cli_share {
 	char *mount; /* absolute path in the guest, without "//", "/." and a "/" at the end */
 	char *dir;
@@ -86,6 +88,8 @@ struct fl_cli_options {
 	bool prefault;
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	uint32_t vcpus;
+	enum fl_cli_host host;
+	bool host_checked; /* it was seen to run Linux guests */
 	enum fl_fault_mode fault_mode;
 	struct fl_policy policy; /* where nothing else was said; the shares have their own copies */
 	struct fl_policy ram_policy;

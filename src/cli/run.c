@@ -11,6 +11,7 @@
 
 #include "cli/dry_run.h"
 #include "cli/help.h"
+#include "cli/host.h"
 #include "cli/inspect.h"
 #include "cli/machine.h"
 
@@ -189,17 +190,22 @@ static const char *user_config(char path[PATH_MAX])
 	return len > 0 && len < PATH_MAX ? path : NULL;
 }
 
-static int do_run(const struct fl_cli_options *options)
+/* argv: what the options were made of. */
+static int do_run(struct fl_cli_options *options, int argc, char **argv)
 {
+	struct fl_diag diag = {0};
+
 	if (options->help) {
 		fl_cli_print_verb_help(stdout, fl_cli_find_verb("run"), options->help == FL_CLI_ALL_HELP);
 		return 0;
 	}
 	if (options->dry_run) {
-		struct fl_diag diag = {0};
-
 		if (fl_cli_dry_run(options, stdout, &diag) == 0)
 			return 0;
+		fl_cli_say(diag.text);
+		return FL_CLI_EXIT_SETUP;
+	}
+	if (fl_cli_enter_box(options, argc, argv, &options->host_checked, &diag) < 0) {
 		fl_cli_say(diag.text);
 		return FL_CLI_EXIT_SETUP;
 	}
@@ -225,7 +231,7 @@ int fl_cli_run_main(int argc, char **argv)
 			snprintf(name, sizeof(name), "guest-%d", (int)getpid());
 			options.name = name;
 		}
-		status = do_run(&options);
+		status = do_run(&options, argc, argv);
 	}
 	fl_cli_options_fini(&options);
 	return status;

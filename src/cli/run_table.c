@@ -59,6 +59,13 @@ static const struct fl_cli_choice level_choices[] = {
 	{NULL, NULL},
 };
 
+static const struct fl_cli_choice host_choices[] = {
+	{"auto", "This one, if its /dev/kvm can run Linux guests, else the box; a line says so. The default."},
+	{"kvm", "This one."},
+	{"box", "The box: a stock Debian kernel under software emulation. Slow, but it needs no hardware."},
+	{NULL, NULL},
+};
+
 #define RARE 0
 #define ONCE FL_CLI_NOT_IN_FILE
 
@@ -79,6 +86,7 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	 NULL, NULL},
 	{FL_CLI_OPTION_NAME, FL_CLI_COMMON | ONCE, "name", "NAME", "its name for \"faultline ps\" (guest-PID)",
 	 "Letters, digits, \"-\", \"_\" and \".\".", NULL, NULL},
+	{FL_CLI_OPTION_HOST, RARE, "host", "WHICH", "the host it runs on (auto)", NULL, host_choices, NULL},
 	{FL_CLI_OPTION_UNPATCHED, RARE, "unpatched", NULL, "take its kernel for one without patches",
 	 "The guest is not offered Faultline's interface, as if its kernel did not have it.", NULL, NULL},
 

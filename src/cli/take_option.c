@@ -219,6 +219,20 @@ static int set_on_stop(struct fl_cli_options *options, const char *text, struct 
 	return 0;
 }
 
+static int set_host(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+{
+	static const char *const names[] = {
+		[FL_CLI_HOST_AUTO] = "auto", [FL_CLI_HOST_KVM] = "kvm", [FL_CLI_HOST_BOX] = "box"};
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->host = (enum fl_cli_host)i;
+			return 0;
+		}
+	}
+	return fl_cli_diag(diag, -EINVAL, "--host is auto, kvm or box, not \"%s\".", text);
+}
+
 static int add_env(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
 {
 	if (text[0] == '=' || !strchr(text, '='))
@@ -353,6 +367,8 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		return set_hostname(options, text, diag);
 	case FL_CLI_OPTION_TTY:
 		return set_tty(options, text, diag);
+	case FL_CLI_OPTION_HOST:
+		return set_host(options, text, diag);
 	case FL_CLI_OPTION_UNPATCHED:
 		options->unpatched = true;
 		return 0;

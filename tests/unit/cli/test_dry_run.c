@@ -78,6 +78,7 @@ static void it_says_the_same_when_it_is_read_again(void **state)
 		"memfd:4M@6G,ro",
 		"--env=A=1",
 		"--prefault",
+		"--host=box",
 		"--cwd=/tmp",
 		"-v",
 		"--timeout=9",

@@ -265,6 +265,24 @@ static void the_command_can_be_another_users(void **state)
 	assert_refused(&line, "auto, always or never");
 }
 
+static void hosts_have_names(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--", "ls");
+	assert_int_equal(line.options.host, FL_CLI_HOST_AUTO);
+	forget(&line);
+	PARSE(&line, "run", "--host=box", "--", "ls");
+	assert_int_equal(line.options.host, FL_CLI_HOST_BOX);
+	forget(&line);
+	PARSE(&line, "run", "--host", "box", "--host", "kvm", "--", "ls");
+	assert_int_equal(line.options.host, FL_CLI_HOST_KVM);
+	forget(&line);
+	PARSE(&line, "run", "--host", "here", "--", "ls");
+	assert_refused(&line, "--host is auto, kvm or box");
+}
+
 static void levels_of_the_log_have_names(void **state)
 {
 	static const struct {
@@ -582,6 +600,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_volume_is_a_share_the_other_way_round),
 	cmocka_unit_test(names_are_words),
 	cmocka_unit_test(the_command_can_be_another_users),
+	cmocka_unit_test(hosts_have_names),
 	cmocka_unit_test(levels_of_the_log_have_names),
 	cmocka_unit_test(the_root_is_writable_only_on_request),
 	cmocka_unit_test(directories_must_be_there),

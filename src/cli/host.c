@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/diag.h"
+#include "cli/events.h"
+#include "cli/kernel.h"
+#include "cli/outfile.h"
+
+/* The numbers of descriptors that the box can pass on are below 64; scripts take some from 10 on for themselves. */
+#define OUTPUT_FD_MIN	20
+#define OUTPUT_FD_LIMIT 64
+
+bool fl_cli_in_box(void)
+{
+	const char *inside = getenv("FAULTLINE_IN_BOX");
+
+	return inside && inside[0];
+}
+
+static int own_path(char path[PATH_MAX], struct fl_diag *diag)
+{
+	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	if (len < 0)
+		return fl_cli_diag(diag, -errno, "/proc/self/exe cannot be read: %s.", strerror(errno));
+	path[len] = '\0';
+	return 0;
+}
+
+int fl_cli_default_box(char path[PATH_MAX], struct fl_diag *diag)
+{
+	char program[PATH_MAX];
+	struct fl_diag ignored;
+	struct fl_cli_box_places places = {
+		.from_env = getenv("FAULTLINE_BOX"),
+		.program = own_path(program, &ignored) == 0 ? program : NULL,
+		.system_script = "/usr/lib/faultline/box",
+	};
+
+	return fl_cli_find_box(&places, path, diag);
+}
+
+int fl_cli_check_host(struct fl_diag *diag)
+{
+	struct fl_host_report report = {.size = sizeof(report)};
+	int ret = fl_host_probe_use(&report);
+
+	if (ret < 0 || report.use == FL_HOST_LINUX)
+		return 0; /* what is wrong then, fl_vm_new() says better */
+	if (report.use == FL_HOST_NONE)
+		return fl_cli_diag(diag, -ENODEV, "%s", report.text);
+	return fl_cli_diag(
+		diag, -ENOTSUP,
+		"/dev/kvm here cannot run Linux guests (\"faultline doctor\" says why); with --host=box they "
+		"run on an emulated host that can");
+}
+
+/* False: nothing speaks against this host. An error of the probe is fl_vm_new()'s to explain. */
+static bool host_is_unfit(struct fl_host_report *report)
+{
+	*report = (struct fl_host_report){.size = sizeof(*report)};
+	return fl_host_probe_use(report) == 0 && report->use != FL_HOST_LINUX;
+}
+
+static void say_why(const struct fl_host_report *report)
+{
+	fprintf(stderr,
+		"faultline: %s (\"faultline doctor\" says why), so this one runs on an emulated host, the box, which "
+		"takes some seconds to start.\n",
+		report->use == FL_HOST_NONE ? "there is no usable /dev/kvm here for Linux guests"
+					    : "/dev/kvm here cannot run Linux guests");
+}
+
+/* For the box to inherit: a number in the range that it can pass on. Takes fd, or its negative error. */
+static int make_output(int fd, const char *option, struct fl_diag *diag)
+{
+	int moved;
+
+	if (fd < 0)
+		return fd;
+	moved = fcntl(fd, F_DUPFD, OUTPUT_FD_MIN);
+	close(fd);
+	if (moved >= 0 && moved < OUTPUT_FD_LIMIT)
+		return moved;
+	if (moved >= 0)
+		close(moved);
+	return fl_cli_diag(diag, -EMFILE,
+			   "%s: too many descriptors are open: the box wants one from %d to %d to be free.", option,
+			   OUTPUT_FD_MIN, OUTPUT_FD_LIMIT - 1);
+}
+
+/* The box cannot write to files, and a FIFO or a descriptor of this host would not be the same inside. */
+static int open_outputs(const struct fl_cli_options *options, struct fl_cli_box_job *job, struct fl_diag *diag)
+{
+	if (options->events) {
+		job->events_fd = make_output(fl_cli_open_events(options->events, diag), "--events", diag);
+		if (job->events_fd < 0)
+			return job->events_fd;
+	}
+	if (options->report) {
+		int fd = fl_cli_open_outfile(options->report, 0);
+
+		if (fd < 0)
+			return fl_cli_diag(diag, fd, "--report: %s cannot be written: %s.", options->report,
+					   fl_cli_outfile_error(fd));
+		job->report_fd = make_output(fd, "--report", diag);
+		if (job->report_fd < 0)
+			return job->report_fd;
+	}
+	return 0;
+}
+
+static int refuse_what_differs(const struct fl_cli_options *options, struct fl_diag *diag)
+{
+	for (size_t i = 0; i < options->share_count; i++)
+		if (options->shares[i].users == FL_USERS_HOST && geteuid() != 0)
+			return fl_cli_diag(diag, -EPERM, "--map host: only root can act as other users.");
+	return 0;
+}
+
+static int become_box(const struct fl_cli_options *options, const char *box, int argc, char **argv,
+		      struct fl_diag *diag)
+{
+	char program[PATH_MAX];
+	struct fl_cli_kernel kernel;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct fl_cli_box_job job = {
+		.box = box,
+		.program = program,
+		.kernel = kernel.path,
+		.cpus = cpus > 0 ? (uint32_t)cpus : 1,
+		.argc = argc,
+		.argv = argv,
+		.events_fd = -1,
+		.report_fd = -1,
+	};
+	char **command;
+	int ret = refuse_what_differs(options, diag);
+
+	if (ret == 0)
+		ret = own_path(program, diag);
+	if (ret == 0)
+		ret = fl_cli_default_kernel(options->kernel, &kernel, diag);
+	if (ret == 0)
+		ret = open_outputs(options, &job, diag);
+	if (ret == 0)
+		ret = fl_cli_box_command(options, &job, &command, diag);
+	if (ret < 0)
+		return ret;
+	execv(box, command);
+	ret = fl_cli_diag(diag, -errno, "The box %s cannot be run: %s.", box, strerror(errno));
+	fl_cli_box_command_free(command);
+	return ret;
+}
+
+int fl_cli_enter_box(const struct fl_cli_options *options, int argc, char **argv, bool *checked, struct fl_diag *diag)
+{
+	struct fl_host_report report;
+	char box[PATH_MAX];
+	int ret;
+
+	*checked = false;
+	if (options->host == FL_CLI_HOST_KVM || fl_cli_in_box())
+		return 0;
+	if (options->host == FL_CLI_HOST_AUTO) {
+		*checked = !host_is_unfit(&report);
+		if (*checked)
+			return 0;
+	}
+	ret = fl_cli_default_box(box, diag);
+	/* without a box this host is to say what is wrong with it */
+	if (ret < 0)
+		return options->host == FL_CLI_HOST_AUTO ? 0 : ret;
+	if (options->host == FL_CLI_HOST_AUTO && options->log_level > FL_LOG_ERROR)
+		say_why(&report);
+	return become_box(options, box, argc, argv, diag);
+}

@@ -1,153 +1,190 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sched.h>
+#include "cli/doctor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/doctor.h"
+#include "cli/doctor_impl.h"
 #include "cli/help.h"
-#include "cli/kernel.h"
 #include "cli/options.h"
 #include "cli/parse.h"
 
-#define VCPUS_MAX 64u
-
-static const char *use_text(enum fl_host_use use)
+void fl_cli_state(struct fl_cli_finding *finding, enum fl_cli_state state, const char *format, ...)
 {
-	switch (use) {
-	case FL_HOST_LINUX:
-		return "yes";
-	case FL_HOST_SMALL:
-		return "no, only small ones";
-	case FL_HOST_NONE:
-		break;
-	}
-	return "no";
+	va_list args;
+
+	finding->state = state;
+	va_start(args, format);
+	vsnprintf(finding->why, sizeof(finding->why), format, args);
+	va_end(args);
 }
 
-static const char *lost_pages_text(const struct fl_host_report *report)
+void fl_cli_fix(struct fl_cli_finding *finding, const char *format, ...)
 {
-	if (report->strict)
-		return "reported at once (HLT exits can be disabled)";
-	if (report->watch)
-		return "found by the lengths of files (HLT exits cannot be disabled)";
-	return "not found: HLT exits cannot be disabled and files cannot be followed; use --dax-window 0";
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(finding->fix, sizeof(finding->fix), format, args);
+	va_end(args);
 }
 
-/* A line about what auto means for such a guest. Nothing is loaded by fl_vm_new(): any name of a kernel will do. */
-static void print_mode(FILE *out, const char *label, const char *guest, uint32_t vcpus, uint32_t flags)
+bool fl_cli_exists(const struct fl_cli_facts *facts, const char *path)
 {
-	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
-	struct fl_vm_status status = {.size = sizeof(status)};
-	struct fl_diag diag = {0};
-	struct fl_vm *vm = NULL;
+	char whole[PATH_MAX];
 
-	opts.kernel = "none";
-	opts.vcpus = vcpus;
-	opts.flags = flags;
-	opts.log_level = FL_LOG_ERROR;
-	if (fl_vm_new(&opts, &vm, &diag) < 0)
-		fprintf(out, "%-14s %s: none: %s\n", label, guest, diag.text);
-	else if (fl_vm_get_status(vm, &status) == 0)
-		fprintf(out, "%-14s %s: %s: %s\n", label, guest, fl_fault_mode_name(status.mode), status.mode_why);
-	fl_vm_free(vm);
+	return snprintf(whole, sizeof(whole), "%s%s", facts->root, path) < (int)sizeof(whole) &&
+	       access(whole, F_OK) == 0;
 }
 
-static void print_modes(FILE *out)
+bool fl_cli_read_line(const struct fl_cli_facts *facts, const char *path, char *line, size_t line_len)
 {
-	cpu_set_t set;
-	unsigned int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned int)CPU_COUNT(&set) : VCPUS_MAX;
-	char guest[64];
+	char whole[PATH_MAX];
+	FILE *file = NULL;
 
-	print_mode(out, "fault mode", "Faultline's own guest kernel", cpus < VCPUS_MAX ? cpus + 1 : VCPUS_MAX,
-		   FL_VM_IDLES_POLITELY);
-	print_mode(out, "", "another kernel, 1 vCPU", 1, 0);
-	if (cpus >= VCPUS_MAX)
-		return; /* no guest has more than this host */
-	snprintf(guest, sizeof(guest), "another kernel, %u vCPUs", cpus + 1);
-	print_mode(out, "", guest, cpus + 1, 0);
-}
-
-/* A number in /proc/sys; "?" where it cannot be read. */
-static void read_limit(const char *name, char text[32])
-{
-	char path[96];
-	FILE *file;
-
-	strcpy(text, "?");
-	snprintf(path, sizeof(path), "/proc/sys/%s", name);
-	file = fopen(path, "re");
+	if (snprintf(whole, sizeof(whole), "%s%s", facts->root, path) < (int)sizeof(whole))
+		file = fopen(whole, "re");
 	if (!file)
-		return;
-	if (fscanf(file, "%31[0-9]", text) != 1)
-		strcpy(text, "?");
+		return false;
+	bool found = fgets(line, (int)line_len, file);
+
 	fclose(file);
+	if (found)
+		line[strcspn(line, "\n")] = '\0';
+	return found;
 }
 
-static void print_limits(FILE *out)
+bool fl_cli_read_number(const struct fl_cli_facts *facts, const char *path, uint64_t *number)
 {
-	char watches[32], instances[32], mappings[32];
+	char line[64];
 
-	read_limit("fs/inotify/max_user_watches", watches);
-	read_limit("fs/inotify/max_user_instances", instances);
-	read_limit("vm/max_map_count", mappings);
-	fprintf(out, "files          %s can be followed, by %s guests (fs.inotify.max_user_watches, _instances)\n",
-		watches, instances);
-	fprintf(out, "mappings       %s (vm.max_map_count)\n", mappings);
+	return fl_cli_read_line(facts, path, line, sizeof(line)) && sscanf(line, "%" SCNu64, number) == 1;
 }
 
-static int examine(FILE *out)
+static void look(const struct fl_cli_facts *facts, const struct fl_cli_check *check, struct fl_cli_verdict *verdict)
 {
-	struct fl_host_report report = {.size = sizeof(report), .use = FL_HOST_NONE};
-	struct fl_diag diag = {0};
-	struct fl_cli_kernel kernel;
-	int ret = fl_host_probe(&report);
+	for (; check->key && verdict->count < FL_CLI_FINDINGS_MAX; check++) {
+		struct fl_cli_finding *finding = &verdict->findings[verdict->count++];
 
+		*finding = (struct fl_cli_finding){.key = check->key, .label = check->label};
+		check->look(facts, finding);
+	}
+}
+
+static void conclude(struct fl_cli_verdict *verdict, int status, const char *runs_in, const char *text)
+{
+	static const char *const words[] = {"usable", "limited", "unusable"};
+
+	verdict->status = status;
+	verdict->word = words[status];
+	verdict->runs_in = runs_in;
+	snprintf(verdict->text, sizeof(verdict->text), "%s", text);
+}
+
+static void judge(const struct fl_cli_facts *facts, struct fl_cli_verdict *verdict)
+{
+	static const char *const guests[] = {
+		[FL_HOST_LINUX] = "linux", [FL_HOST_SMALL] = "small", [FL_HOST_NONE] = "none"};
+	bool has_kernel = facts->guest_kernel[0];
+	bool runs_linux = facts->host.use == FL_HOST_LINUX;
+
+	verdict->guests = guests[facts->host.use];
+	if (runs_linux && has_kernel && (facts->host.strict || facts->host.watch))
+		conclude(verdict, 0, "kvm", "Usable: Linux guests run here.");
+	else if (runs_linux && has_kernel)
+		conclude(verdict, 1, "kvm",
+			 "Usable with limits: Linux guests run here, but a lost page would hang them. Use run "
+			 "--dax-window 0.");
+	else if (runs_linux)
+		conclude(verdict, 1, "none",
+			 "Usable with limits: Linux guests could run here, but there is no kernel for them.");
+	else if (facts->box_usable && has_kernel)
+		conclude(verdict, 1, "box",
+			 "Usable with limits: Linux guests run in the box, an emulated host, and slowly.");
+	else if (facts->box_usable)
+		conclude(
+			verdict, 1, "none",
+			"Usable with limits: Linux guests could run in the box, an emulated host, but there is no kernel "
+			"for them.");
+	else if (facts->host.use == FL_HOST_SMALL)
+		conclude(verdict, 1, "none", "Usable with limits: only small guests run here, by the library.");
+	else
+		conclude(verdict, 2, "none", "Not usable: no guest runs here.");
+}
+
+void fl_cli_examine(const struct fl_cli_facts *facts, struct fl_cli_verdict *verdict)
+{
+	verdict->count = 0;
+	look(facts, fl_cli_kvm_checks, verdict);
+	look(facts, fl_cli_system_checks, verdict);
+	judge(facts, verdict);
+}
+
+/* https://no-color.org: any value but an empty one */
+static bool wants_color(void)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no_color && no_color[0]) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+static int report(bool json)
+{
+	struct fl_cli_facts *facts = calloc(1, sizeof(*facts));
+	struct fl_cli_verdict *verdict = calloc(1, sizeof(*verdict));
+	int ret = -ENOMEM;
+	int status = 2;
+
+	if (facts && verdict) {
+		facts->root = "";
+		ret = fl_cli_gather_facts(facts);
+	}
 	if (ret < 0) {
 		fprintf(stderr, "faultline: this host could not be examined: %s.\n", strerror(-ret));
-		return FL_HOST_NONE;
+	} else {
+		fl_cli_examine(facts, verdict);
+		if (json)
+			fl_cli_show_json(verdict, stdout);
+		else
+			fl_cli_show_text(verdict, wants_color(), stdout);
+		status = verdict->status;
 	}
-	bool has_kernel = fl_cli_default_kernel(NULL, &kernel, &diag) == 0;
-
-	fprintf(out, "faultline      %s\n", fl_version());
-	fprintf(out, "/dev/kvm       %s\n",
-		report.use == FL_HOST_NONE ? "cannot be used"
-		: report.kvm[0]		   ? report.kvm
-					   : "usable");
-	fprintf(out, "Linux guests   %s\n", use_text(report.use));
-	if (report.use != FL_HOST_NONE) {
-		fprintf(out, "lost pages     %s\n", lost_pages_text(&report));
-		if (report.shapes[0])
-			fprintf(out, "seen as        %s\n", report.shapes);
-		print_modes(out);
-	}
-	print_limits(out);
-	fprintf(out, "guest kernel   %s\n", has_kernel ? kernel.path : diag.text);
-	if (report.text[0])
-		fprintf(out, "because        %s\n", report.text);
-	return (int)report.use;
+	free(facts);
+	free(verdict);
+	return status;
 }
+
+struct wishes {
+	bool help, json;
+};
 
 static int take(void *target, int value, const char *text, const char *next, bool *took_next, struct fl_diag *diag)
 {
-	bool *help = target;
+	struct wishes *wishes = target;
 
 	(void)text, (void)next, (void)took_next, (void)diag;
-	*help = value == 'h';
+	wishes->help = wishes->help || value == 'h';
+	wishes->json = wishes->json || value == FL_CLI_OPTION_JSON;
 	return 0;
 }
 
 int fl_cli_doctor_main(int argc, char **argv)
 {
 	const struct fl_cli_verb *verb = fl_cli_find_verb("doctor");
+	struct wishes wishes = {false, false};
 	struct fl_diag diag = {0};
-	bool separated, help = false;
+	bool separated;
 	int used;
 
-	if (fl_cli_take_options(verb, argc, argv, take, &help, &used, &separated, &diag) < 0) {
+	if (fl_cli_take_options(verb, argc, argv, take, &wishes, &used, &separated, &diag) < 0) {
 		fprintf(stderr, "faultline: %s\n", diag.text);
 		return FL_CLI_EXIT_USAGE;
 	}
-	if (help) {
+	if (wishes.help) {
 		fl_cli_print_verb_help(stdout, verb, true);
 		return 0;
 	}
@@ -155,5 +192,5 @@ int fl_cli_doctor_main(int argc, char **argv)
 		fputs("faultline: faultline doctor takes no arguments.\n", stderr);
 		return FL_CLI_EXIT_USAGE;
 	}
-	return examine(stdout);
+	return report(wishes.json);
 }

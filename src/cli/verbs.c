@@ -48,9 +48,10 @@ static const struct fl_cli_exit_row plain_exits[] = {
 };
 
 static const struct fl_cli_exit_row doctor_exits[] = {
-	{"0", "Linux guests run here."},
-	{"1", "Only small guests run here, or something that Linux guests need is missing."},
-	{"2", "No guest runs here."},
+	{"0", "Usable: Linux guests run here."},
+	{"1",
+	 "Usable with limits: they run in the box, something that they need is missing, or only small guests run here."},
+	{"2", "Not usable: no guest runs here, or the command line is wrong."},
 	{NULL, NULL},
 };
 
@@ -74,7 +75,7 @@ const struct fl_cli_verb fl_cli_verbs[] = {
 	{"stop", "[NAME]", "end a guest", "Asks the guest to power off, and stops it if it does not.\n", stop_options,
 	 plain_exits, true},
 	{"doctor", "", "what this host can do",
-	 "One line for each thing that guests need, and what to do if it is missing.\n", help_alone, doctor_exits,
+	 "One line for each thing that guests need, and what to do if it is missing.\n", json_options, doctor_exits,
 	 false},
 	{"help", "[VERB]", "what can be said", "", help_alone, no_exits, false},
 	{"version", "", "which faultline this is", "", help_alone, no_exits, false},

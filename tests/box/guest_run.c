@@ -65,14 +65,15 @@ void bench_close(struct bench *bench)
 
 bool bench_runs_linux(const struct bench *bench, char *reason, size_t reason_len)
 {
-	const char *const argv[] = {bench->launcher, "doctor", NULL};
+	static const char key[] = "\"linux-guests\",\"state\":\"";
+	const char *const argv[] = {bench->launcher, "doctor", "--json", NULL};
 	struct transcript transcript;
 
 	run_command(bench, argv, &transcript);
-	const char *because = strstr(transcript.out, "because");
+	const char *why = strstr(transcript.out, key);
 
-	snprintf(reason, reason_len, "%.*s", (int)strcspn(because ? because : "", "\n"), because ? because : "");
-	bool runs = transcript.status == 0;
+	snprintf(reason, reason_len, "%.*s", (int)strcspn(why ? why : "", "}"), why ? why : "");
+	bool runs = strstr(transcript.out, "\"guests\":\"linux\"");
 
 	transcript_free(&transcript);
 	return runs;

@@ -2,6 +2,7 @@
 /* What doctor must try, ask the kernel for, or ask other programs for. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <pwd.h>
@@ -39,6 +40,10 @@ static void look_at_kvm(struct fl_cli_facts *facts)
 		return;
 	int count = getgroups(GROUPS_MAX, groups);
 
+	const struct group *group = getgrgid(st.st_gid);
+
+	snprintf(facts->kvm_group, sizeof(facts->kvm_group), "%s", group ? group->gr_name : "");
+	facts->kvm_group_may = (st.st_mode & (S_IRGRP | S_IWGRP)) == (S_IRGRP | S_IWGRP);
 	facts->in_kvm_group = st.st_gid == getegid();
 	for (int i = 0; i < count; i++)
 		facts->in_kvm_group = facts->in_kvm_group || groups[i] == st.st_gid;

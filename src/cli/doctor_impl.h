@@ -32,8 +32,10 @@ struct fl_cli_finding {
 struct fl_cli_facts {
 	const char *root; /* below which /proc, /sys, /dev and /etc are looked for; "" on the host itself */
 	struct fl_host_report host;
-	int kvm_error;	   /* errno of opening /dev/kvm; 0 */
-	bool in_kvm_group; /* of the device, this process */
+	int kvm_error;	    /* errno of opening /dev/kvm; 0 */
+	char kvm_group[64]; /* of the device; "": not known */
+	bool kvm_group_may; /* read and write it */
+	bool in_kvm_group;  /* this process */
 	uint32_t uid;
 	const char *user; /* its name, or "USER" */
 	struct {

@@ -64,12 +64,18 @@ static void device(const struct fl_cli_facts *facts, struct fl_cli_finding *find
 		fl_cli_fix(finding, "switch on VT-x or AMD-V in the firmware's settings, or use run --host=box");
 }
 
+/* Where udev runs, the device is the group kvm's, who may read and write it. */
 static void explain_refusal(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
 {
-	if (facts->in_kvm_group)
-		fl_cli_fix(finding, "the group may not read and write it either; as root: chmod g+rw /dev/kvm");
+	if (!facts->kvm_group_may || strcmp(facts->kvm_group, "root") == 0 || !facts->kvm_group[0])
+		fl_cli_fix(finding,
+			   "as root: chgrp kvm /dev/kvm; chmod 660 /dev/kvm; adduser %s kvm; then log in again",
+			   facts->user);
+	else if (!facts->in_kvm_group)
+		fl_cli_fix(finding, "as root: adduser %s %s; then log in again", facts->user, facts->kvm_group);
 	else
-		fl_cli_fix(finding, "as root: adduser %s kvm; then log in again", facts->user);
+		fl_cli_fix(finding,
+			   "a security module or the container's configuration forbids it: allow /dev/kvm there");
 }
 
 static void access_to_device(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)

@@ -174,9 +174,13 @@ static void access_is_a_matter_of_the_group(void **state)
 
 	assert_finding(bench, "kvm-access", FL_CLI_STATE_YES, "ada may", NULL);
 	bench->facts.kvm_error = EACCES;
-	assert_finding(bench, "kvm-access", FL_CLI_STATE_NO, "Permission denied", "adduser ada kvm");
+	strcpy(bench->facts.kvm_group, "root");
+	assert_finding(bench, "kvm-access", FL_CLI_STATE_NO, "Permission denied", "chgrp kvm /dev/kvm; chmod 660");
+	strcpy(bench->facts.kvm_group, "libvirt");
+	bench->facts.kvm_group_may = true;
+	assert_finding(bench, "kvm-access", FL_CLI_STATE_NO, "Permission denied", "adduser ada libvirt; then log in");
 	bench->facts.in_kvm_group = true;
-	assert_finding(bench, "kvm-access", FL_CLI_STATE_NO, "Permission denied", "chmod g+rw");
+	assert_finding(bench, "kvm-access", FL_CLI_STATE_NO, "Permission denied", "container");
 	bench->facts.kvm_error = ENODEV;
 	assert_finding(bench, "kvm-access", FL_CLI_STATE_NO, "No such device", "modprobe");
 }

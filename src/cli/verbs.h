@@ -60,8 +60,8 @@ struct fl_cli_option {
 	unsigned int flags;
 	const char *name;
 	const char *argument;		     /* NULL: takes none */
-	const char *brief;		     /* for --help: fits its line */
-	const char *text;		     /* for the manual, after brief: whole sentences, or NULL */
+	const char *brief;		     /* for --help: fits its line; in parentheses at its end: the default */
+	const char *text;		     /* for the manual, after brief: whole sentences; or NULL */
 	const struct fl_cli_choice *choices; /* ends with a word NULL; or NULL */
 	const char *complete; /* what the argument is: "file", "dir", "vm"; NULL: choices, or nothing known */
 };

@@ -91,10 +91,22 @@ ensure_source() {
 	local package=linux-source-$1 dir
 	dir=$(source_dir_of "$1")
 	[ ! -e "$dir/.package" ] || return 0
+	! installed "$package" || { take_installed_source "$package" "$dir" && return; }
 	known_to_apt "$package" || ! can_be_root || apt_update_once
 	known_to_apt "$package" || use_newer_suites
 	unpack_package "$package" "$dir"
 	use_own_suites
+}
+
+# Nothing has to be fetched where the package is installed, which is how Debian packages are built: without a network.
+take_installed_source() {
+	local package=$1 dir=$2
+	rm -rf "$dir.tmp"
+	mkdir -p "$dir.tmp/usr/src"
+	cp "/usr/src/$package.tar.xz" "$dir.tmp/usr/src/"
+	# shellcheck disable=SC2016  # dpkg-query's own placeholders
+	dpkg-query -W -f '${Package} ${Version}\n' "$package" >"$dir.tmp/.package"
+	mv -T "$dir.tmp" "$dir"
 }
 
 # unpack_source VERSION DIR [FILE...]: the source, or only these files of it; those that it has not are left out

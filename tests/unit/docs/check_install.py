@@ -98,8 +98,8 @@ def main():
     build, prefix, libdir, sanitizers = pathlib.Path(sys.argv[1]).resolve(), *sys.argv[2:5]
     if not shutil.which("meson") or not (build / "build.ninja").exists():
         skip("meson is not here, or this is no build directory of it")
-    if not os.path.isdir(prefix):
-        skip(f"there is no {prefix} in whose place the files can be put")
+    if not os.path.isdir(prefix) or shutil.which("sh").startswith(f"{prefix}/"):
+        skip(f"the files cannot be put in the place of {prefix}")
     if subprocess.run(["unshare", "--map-root-user", "--mount", "true"], capture_output=True, timeout=10).returncode:
         skip("this user may not make a mount name space")
     # it says what "ninja uninstall" removes, and that is not to be what is installed here

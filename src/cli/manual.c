@@ -193,15 +193,35 @@ static void put_vm_options(FILE *out, const struct fl_cli_verb *verb)
 		fputs(".El\n", out);
 }
 
+/* Most of them have the same: it is said once. */
+static const struct fl_cli_exit_row *vm_exits(void)
+{
+	for (const struct fl_cli_verb *verb = fl_cli_verbs; verb->name; verb++)
+		if (fl_cli_shares_page(verb))
+			return verb->exits;
+	return NULL;
+}
+
+static void put_vm_exits(struct page *page)
+{
+	if (vm_exits())
+		fl_cli_mdoc_exits(page->out, vm_exits());
+}
+
 static void put_vm_sections(struct page *page)
 {
 	for (const struct fl_cli_verb *verb = fl_cli_verbs; verb->name; verb++) {
+		char brief[128];
+
 		if (!fl_cli_shares_page(verb))
 			continue;
 		fprintf(page->out, ".Ss faultline %s %s\n", verb->name, verb->arguments);
-		fl_cli_mdoc_text(page->out, verb->about[0] ? verb->about : verb->brief, verb->arguments, true);
+		snprintf(brief, sizeof(brief), "%s.", verb->brief);
+		fl_cli_mdoc_text(page->out, brief, NULL, true);
+		if (verb->about[0])
+			fl_cli_mdoc_text(page->out, verb->about, verb->arguments, false);
 		put_vm_options(page->out, verb);
-		if (!verb->exits->status)
+		if (verb->exits == vm_exits())
 			continue;
 		fputs(".Pp\nExit status:\n", page->out);
 		fl_cli_mdoc_exits(page->out, verb->exits);
@@ -220,6 +240,7 @@ static const struct {
 	{"vm-names", put_vm_names, NULL},
 	{"vm-synopsis", put_vm_synopsis, NULL},
 	{"vm-sections", put_vm_sections, NULL},
+	{"vm-exits", put_vm_exits, NULL},
 };
 
 static int follow(struct page *page, char *order)

@@ -10,6 +10,7 @@
  *	@vm-names		the verbs that share a page: all that have neither their own nor none
  *	@vm-synopsis		how they are called
  *	@vm-sections		all about each
+ *	@vm-exits		the exit status that most of them have; of the others their sections have it
  *
  * "@VERSION@" anywhere is the version.
  */

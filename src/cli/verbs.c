@@ -9,7 +9,7 @@
 	}
 #define JSON_ROW                                                                                                   \
 	{                                                                                                          \
-		FL_CLI_OPTION_JSON, FL_CLI_COMMON, "json", NULL, "for programs: JSON (RFC 8259)", NULL, NULL, NULL \
+		FL_CLI_OPTION_JSON, FL_CLI_COMMON, "json", NULL, "JSON (RFC 8259), for programs", NULL, NULL, NULL \
 	}
 #define END_ROW                                          \
 	{                                                \
@@ -62,7 +62,7 @@ const struct fl_cli_verb fl_cli_verbs[] = {
 	 "Runs COMMAND in a Linux guest whose files are this host's. Where a page of a\n"
 	 "mapped file is lost, only the process that needs it gets SIGBUS.\n",
 	 fl_cli_run_options, fl_cli_run_exits, false},
-	{"ps", "", "list the guests that run", "Lists this user's guests.\n", json_options, plain_exits, false},
+	{"ps", "", "list the guests that run", "Only those of this user.\n", json_options, plain_exits, false},
 	{"status", "[NAME]", "how a guest is", "Without NAME: of the only guest there is.\n", json_options, plain_exits,
 	 true},
 	{"faults", "[NAME]", "the pages a guest has lost", "The last ones (256 KiB of them), oldest first.\n",

@@ -14,7 +14,8 @@ import tempfile
 EXPECTED = ["bin/faultline", "include/faultline/faultline.h", "share/man/man1/faultline.1", "share/man/man1/faultline-run.1",
             "share/man/man1/faultline-doctor.1", "share/man/man5/faultline.conf.5", "share/man/man7/faultline-faults.7",
             "share/bash-completion/completions/faultline", "share/zsh/site-functions/_faultline",
-            "share/doc/faultline/README.md", "share/doc/faultline/docs/faults.md"]
+            "share/doc/faultline/README.md", "share/doc/faultline/ARCHITECTURE.md"]
+DOCUMENTS = [f"share/doc/faultline/docs/{path.name}" for path in (pathlib.Path(__file__).parents[3] / "docs").glob("*.md")]
 EMBEDDER = """
 #include <faultline/faultline.h>
 #include <stdio.h>
@@ -78,7 +79,7 @@ def check_library(installed, libdir, scratch):
 
 def check(build, prefix, libdir, sanitizers, scratch):
     installed = Installed(build, prefix, scratch / "destdir")
-    for name in EXPECTED + [f"{libdir}/libfaultline.a", f"{libdir}/pkgconfig/libfaultline.pc"]:
+    for name in EXPECTED + DOCUMENTS + [f"{libdir}/libfaultline.a", f"{libdir}/pkgconfig/libfaultline.pc"]:
         if not (installed.here / name).exists():
             yield f"{name} is not installed"
     yield from check_launcher(installed, build)

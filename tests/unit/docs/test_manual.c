@@ -81,7 +81,7 @@ static void templates_are_held_against_the_table(void **state)
 	(void)state;
 	assert_refused("@options run kernel\n@options run kernel\n", "Line 2 has --kernel for the second time");
 	assert_refused("\n\n@options run wings\n", "Line 3: faultline run has no option --wings");
-	assert_refused("@options run kernel\n", "leaves out --params");
+	assert_refused("@options run kernel\n", "leaves out --initrd");
 	assert_refused("@options fly\n", "\"fly\" is none");
 	assert_refused("@options run\n@options doctor\n", "options of faultline run already");
 	assert_refused("@exits fly\n", "\"fly\" is none");

@@ -66,10 +66,10 @@ static int explain(const char *name, int error, struct fl_diag *diag)
 static int converse(int fd, const char *name, const char *request, int patience_ms, struct fl_diag *diag)
 {
 	char line[sizeof(diag->text)];
-	int ret = send_request(fd, request);
+	int sent = send_request(fd, request);
+	/* who has no room says so, and hangs up without listening: the sentence is there all the same */
+	int ret = sent == -E2BIG ? sent : read_line(fd, patience_ms, line, sizeof(line));
 
-	if (ret == 0)
-		ret = read_line(fd, patience_ms, line, sizeof(line));
 	if (ret < 0)
 		return explain(name, ret, diag);
 	if (strcmp(line, "ok") == 0)

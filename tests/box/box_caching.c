@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "tests/box/guest_dax.h"
 #include "tests/box/guest_run.h"
@@ -19,6 +20,7 @@
 #define MARGIN_MS  1500 /* a look can take long where the guest is emulated */
 #define FILE_CASES 3
 #define NAME_CASES 3
+#define TIME_CASES 9
 
 #define GUEST_SIZE "-m512M"
 static const char *const with_dax[] = {GUEST_SIZE, NULL};
@@ -228,11 +230,41 @@ static void what_is_read_without_dax_is_cached_once(void **state)
 	assert_true(growth.by_loads_kib <= LITTLE_KIB);
 }
 
+/* ---- times ------------------------------------------------------------------------------ */
+
+static long long tell_mtime(void *arg, const char *request, int fd, uint64_t number)
+{
+	struct stat st;
+
+	(void)arg, (void)number;
+	if (strcmp(request, "mtime") != 0 || fstat(fd, &st) < 0)
+		return -1;
+	return (long long)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+/* POSIX, "File Times Update"; one request for a thousand writes. */
+static void writes_by_dax_change_mtime(void **state)
+{
+	struct bench bench = *(struct bench *)*state;
+	struct transcript guest;
+
+	bench.serve = tell_mtime;
+	run_in_guest(&bench, with_dax, "times", &guest);
+	show("seen", &guest);
+	assert_int_equal(guest.status, 0);
+	assert_int_equal(lines_with(guest.out, "case "), TIME_CASES);
+	assert_int_equal(lines_with(guest.out, ": host's mtime changes\n"), TIME_CASES - 2);
+	assert_true(is_said(line_of(&guest, "many_writes"), "written, host's mtime stays before close, changes after"));
+	assert_true(is_said(line_of(&guest, "set_after_write"), "set, here 1000000000 s, there 1000000000 s"));
+	transcript_free(&guest);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(changes_are_seen_in_time),
 	cmocka_unit_test(changes_are_seen_in_time_without_dax),
 	cmocka_unit_test(what_is_read_by_dax_is_not_cached),
 	cmocka_unit_test(what_is_read_without_dax_is_cached_once),
+	cmocka_unit_test(writes_by_dax_change_mtime),
 };
 
 int main(int argc, char **argv)

@@ -194,6 +194,7 @@ static const struct {
 	{"join", run_join},
 	{"fresh", run_fresh},
 	{"page_cache", run_page_cache},
+	{"times", run_times},
 	{"mount", show_mount},
 };
 

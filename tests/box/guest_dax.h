@@ -23,6 +23,7 @@
  *	appear FILE 0		FRESH_NAME is a file of one byte
  *	replace FILE 0		another one, of two bytes, was renamed to FRESH_NAME
  *	go FILE 0		it is gone
+ *	mtime FILE 0		in nanoseconds since 1970
  */
 #ifndef GUEST_DAX_H
 #define GUEST_DAX_H
@@ -104,6 +105,7 @@ void run_not_permitted(void);
 void run_join(void);
 void run_fresh(void);
 void run_page_cache(void);
+void run_times(void);
 
 /* Where run_window() expects a file with the pattern: guest-physical address and length. */
 #define WINDOW_GPA 0x200000000

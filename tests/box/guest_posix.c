@@ -64,6 +64,7 @@ int main(int argc, char **argv)
 	in_a_directory("copying", posix_copying);
 	in_a_directory("mappings", posix_mappings);
 	in_a_directory("locks", posix_locks);
+	in_a_directory("times", posix_times);
 	printf("done\n");
 	return 0;
 }

@@ -34,5 +34,6 @@ void posix_writing(void);
 void posix_copying(void);
 void posix_mappings(void);
 void posix_locks(void);
+void posix_times(void); /* guest_posix_times.c */
 
 #endif

@@ -22,18 +22,17 @@
 #define GUEST_SIZE "-m512M"
 
 static const struct ex_place on_the_host = {0};
-static const struct ex_place dax_guest = {.is_guest = true, .options = {GUEST_SIZE}};
-static const struct ex_place watched_guest = {.is_guest = true, .options = {GUEST_SIZE, "--fault-mode=watch"}};
-static const struct ex_place narrow_guest = {.is_guest = true, .options = {GUEST_SIZE, "--dax-window=64M"}};
-static const struct ex_place cached_guest = {
-	.is_guest = true, .has_cache = true, .options = {GUEST_SIZE, "--dax-window=0"}};
+static const struct ex_place dax_guest = {.kernel = EX_DAX, .options = {GUEST_SIZE}};
+static const struct ex_place watched_guest = {.kernel = EX_DAX, .options = {GUEST_SIZE, "--fault-mode=watch"}};
+static const struct ex_place narrow_guest = {.kernel = EX_DAX, .options = {GUEST_SIZE, "--dax-window=64M"}};
+static const struct ex_place cached_guest = {.kernel = EX_CACHED, .options = {GUEST_SIZE, "--dax-window=0"}};
 
 static unsigned int count_guests(const struct ex_run *run)
 {
 	unsigned int guests = 0;
 
 	for (unsigned int i = 0; i < run->config.actors; i++)
-		guests += run->places[i].is_guest;
+		guests += run->places[i].kernel != EX_HOST;
 	return guests;
 }
 
@@ -45,7 +44,7 @@ static void add_place(struct ex_run *run, const struct ex_place *place)
 	size_t count = 0;
 
 	*added = *place;
-	if (!place->is_guest)
+	if (place->kernel == EX_HOST)
 		return;
 	while (added->options[count])
 		count++;

@@ -31,6 +31,17 @@ struct ex_config {
 	bool has_caches;     /* some actor only sees changes of mtime and size (ex_look()) */
 };
 
+/* Where an actor is, in what matters here: the words of its command line. */
+enum ex_kernel {
+	EX_HOST,   /* "host": tmpfs changes mtime at write(), and not for a store */
+	EX_DAX,	   /* "dax": a guest that does not tell of writes and stores before fsync() */
+	EX_STOCK,  /* "stock": a guest with DAX that never does, without guest-kernel-patches/ */
+	EX_CACHED, /* "cached": a guest without DAX; sees what others did only when it has seen another mtime or size */
+	EX_KERNELS,
+};
+const char *ex_kernel_name(enum ex_kernel kernel);
+bool ex_kernel_parse(const char *name, enum ex_kernel *kernel);
+
 /* As one word, for a command line. */
 #define EX_CONFIG_LEN 160
 void ex_config_print(const struct ex_config *config, char text[EX_CONFIG_LEN]);

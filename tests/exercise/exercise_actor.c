@@ -74,14 +74,12 @@ int main(int argc, char **argv)
 	static struct ex_actor actor;
 	struct ex_config config;
 
-	if (argc < 4 || argc > 5 || (argc == 5 && strcmp(argv[4], "cache") != 0) ||
-	    !ex_config_parse(argv[2], &config)) {
-		fprintf(stderr, "usage: exercise_actor DIR CONFIG SELF [cache]\n");
+	if (argc != 5 || !ex_config_parse(argv[2], &config) || !ex_kernel_parse(argv[4], &actor.kernel)) {
+		fprintf(stderr, "usage: exercise_actor DIR CONFIG SELF host|dax|stock|cached\n");
 		return 2;
 	}
 	actor.said = stdout;
 	actor.self = (unsigned int)strtoul(argv[3], NULL, 10);
-	actor.has_cache = argc == 5;
 	ex_catch_signals();
 	if (chdir(argv[1]) < 0 || !ex_model_init(&actor.model, &config)) {
 		perror("exercise_actor");

@@ -13,13 +13,14 @@ struct ex_open_file {
 	int append_fd;
 	uint8_t *map;	     /* max_len and a page */
 	uint64_t known_size; /* at this actor's last look */
+	bool written;	     /* by a system call, in this turn */
 	bool stored;	     /* through the mapping, in this turn */
 };
 
 struct ex_actor {
 	struct ex_model model;
 	unsigned int self;
-	bool has_cache; /* sees what others did only when it has seen another mtime or size */
+	enum ex_kernel kernel;
 	uint64_t changes_seen;
 	struct ex_open_file files[EX_FILES_MAX];
 	uint8_t buffer[EX_OP_LEN_MAX];
@@ -42,7 +43,7 @@ bool ex_do(struct ex_actor *actor, const struct ex_op *op);
 
 /*
  * The end of a turn: with a cache, what was stored through mappings is written back; and if another one has a cache,
- * mtime tells of such stores, which need not change it themselves.
+ * mtime tells of all changes, those which this actor's kernel does not tell of too.
  */
 bool ex_hand_over(struct ex_actor *actor);
 

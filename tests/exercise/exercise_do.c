@@ -117,6 +117,7 @@ static bool do_write(struct ex_actor *actor, const struct ex_op *op)
 	ex_fill(op, actor->buffer);
 	if (op->kind == EX_MAPWRITE)
 		return do_store(actor, op);
+	file->written = true;
 	if (op->kind == EX_APPEND)
 		return done_whole(actor, op, "append", write(file->append_fd, actor->buffer, op->len));
 	if (op->kind == EX_PWRITE)
@@ -178,6 +179,8 @@ static bool do_copy(struct ex_actor *actor, const struct ex_op *op)
 {
 	struct ex_open_file *to = &actor->files[op->file], *from = &actor->files[op->other];
 
+	if (op->kind != EX_READ_MAPPED)
+		to->written = true;
 	if (op->kind == EX_COPY_RANGE)
 		return do_copy_range(actor, op);
 	if (op->kind == EX_WRITE_MAPPED)

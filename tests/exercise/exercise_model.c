@@ -29,6 +29,29 @@ bool ex_config_parse(const char *text, struct ex_config *config)
 	       config->files <= EX_FILES_MAX && config->max_len && config->max_len % EX_PAGE == 0;
 }
 
+static const char *const kernel_names[EX_KERNELS] = {
+	[EX_HOST] = "host",
+	[EX_DAX] = "dax",
+	[EX_STOCK] = "stock",
+	[EX_CACHED] = "cached",
+};
+
+const char *ex_kernel_name(enum ex_kernel kernel)
+{
+	return kernel_names[kernel];
+}
+
+bool ex_kernel_parse(const char *name, enum ex_kernel *kernel)
+{
+	for (unsigned int i = 0; i < EX_KERNELS; i++) {
+		if (strcmp(name, kernel_names[i]) != 0)
+			continue;
+		*kernel = (enum ex_kernel)i;
+		return true;
+	}
+	return false;
+}
+
 void ex_file_name(unsigned int file, char name[EX_NAME_LEN])
 {
 	snprintf(name, EX_NAME_LEN, "f%u", file);

@@ -77,7 +77,7 @@ static bool make_files(struct ex_run *run)
 
 	close(fd);
 	for (unsigned int i = 0; i < run->config.actors; i++)
-		run->config.has_caches = run->config.has_caches || run->places[i].has_cache;
+		run->config.has_caches = run->config.has_caches || run->places[i].kernel == EX_CACHED;
 	return good;
 }
 
@@ -127,7 +127,7 @@ static void make_command(const struct ex_run *run, unsigned int self, struct com
 	*command = (struct command){0};
 	ex_config_print(&run->config, command->config);
 	snprintf(command->self, sizeof(command->self), "%u", self);
-	if (place->is_guest) {
+	if (place->kernel != EX_HOST) {
 		make_guest_command(run, place, command, &argc);
 	} else {
 		add(command, &argc, run->actor);
@@ -135,8 +135,7 @@ static void make_command(const struct ex_run *run, unsigned int self, struct com
 	}
 	add(command, &argc, command->config);
 	add(command, &argc, command->self);
-	if (place->has_cache)
-		add(command, &argc, "cache");
+	add(command, &argc, ex_kernel_name(place->kernel));
 }
 
 static bool start(const struct ex_run *run, unsigned int self, struct process *process)

@@ -10,8 +10,7 @@
 #define EX_OPTIONS_MAX 16
 
 struct ex_place {
-	bool is_guest;
-	bool has_cache;			     /* a guest without DAX (ex_look()) */
+	enum ex_kernel kernel;
 	const char *options[EX_OPTIONS_MAX]; /* for the launcher, besides those for the shares */
 	int errors; /* a descriptor for its standard error; 0: only the end of it is kept, in ex_run */
 };

@@ -40,7 +40,7 @@ static bool look_at_changes(struct ex_actor *actor)
 	for (uint64_t i = actor->changes_seen > oldest ? actor->changes_seen : oldest; i < model->change_count; i++) {
 		const struct ex_change *change = &model->changes[i % EX_CHANGES];
 		/* read() goes by the size that the kernel knows, which may still be the old one */
-		enum ex_way way = actor->has_cache && i % 2 ? EX_BY_READ : EX_BY_MAP;
+		enum ex_way way = actor->kernel == EX_CACHED && i % 2 ? EX_BY_READ : EX_BY_MAP;
 
 		if (change->actor != actor->self && !look_at_change(actor, change, way))
 			return false;
@@ -61,7 +61,7 @@ bool ex_look(struct ex_actor *actor)
 {
 	bool good;
 
-	if (actor->has_cache)
+	if (actor->kernel == EX_CACHED)
 		good = look_at_sizes(actor) && look_at_changes(actor);
 	else
 		good = look_at_changes(actor) && look_at_new_ends(actor) && look_at_sizes(actor);
@@ -69,18 +69,30 @@ bool ex_look(struct ex_actor *actor)
 	return good;
 }
 
+static bool needs_fsync(const struct ex_actor *actor, const struct ex_open_file *file)
+{
+	if (actor->kernel == EX_CACHED)
+		return file->stored;
+	return actor->kernel == EX_DAX && actor->model.config.has_caches && (file->stored || file->written);
+}
+
+static bool needs_time(const struct ex_actor *actor, const struct ex_open_file *file)
+{
+	if (!actor->model.config.has_caches)
+		return false;
+	return actor->kernel == EX_STOCK ? file->stored || file->written : actor->kernel == EX_HOST && file->stored;
+}
+
 bool ex_hand_over(struct ex_actor *actor)
 {
 	for (unsigned int i = 0; i < actor->model.config.files; i++) {
 		struct ex_open_file *file = &actor->files[i];
 
-		if (!file->stored)
-			continue;
-		file->stored = false;
-		if (actor->has_cache && fsync(file->fd) < 0)
+		if (needs_fsync(actor, file) && fsync(file->fd) < 0)
 			return ex_failed(actor, "fsync", i, -1);
-		if (actor->model.config.has_caches && futimens(file->fd, NULL) < 0)
+		if (needs_time(actor, file) && futimens(file->fd, NULL) < 0)
 			return ex_failed(actor, "futimens", i, -1);
+		file->stored = file->written = false;
 	}
 	actor->changes_seen = actor->model.change_count;
 	return true;

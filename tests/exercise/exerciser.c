@@ -5,7 +5,8 @@
  * usage: exerciser [OPTION...] DIR
  *
  *   --places LIST     where the actors are, such as host,dax,dax,cached: host is a process here, dax a guest with a DAX
- *                     window, small one with the smallest window, cached one without (host,host,host)
+ *                     window, small one with the smallest window, cached one without, stock one with a window and
+ *                     a kernel (--option=--kernel=FILE) without guest-kernel-patches/ (host,host,host)
  *   --seed N          what is done (taken from the clock)
  *   --ops N           how many operations (100000)
  *   --seconds N       at most so long
@@ -45,14 +46,13 @@ static bool add_place(struct ex_run *run, const char *name)
 	if (run->config.actors == EX_ACTORS_MAX)
 		return false;
 	run->config.actors++;
-	place->is_guest = strcmp(name, "host") != 0;
-	place->has_cache = strcmp(name, "cached") == 0;
-	if (place->has_cache)
-		place->options[0] = "--dax-window=0";
-	else if (strcmp(name, "small") == 0)
+	place->kernel = EX_DAX;
+	if (strcmp(name, "small") == 0)
 		place->options[0] = SMALLEST_WINDOW;
-	else
-		return !place->is_guest || strcmp(name, "dax") == 0;
+	else if (!ex_kernel_parse(name, &place->kernel))
+		return false;
+	if (place->kernel == EX_CACHED)
+		place->options[0] = "--dax-window=0";
 	return true;
 }
 
@@ -127,7 +127,7 @@ static bool take_options(struct options *options, int argc, char **argv)
 	if (optind != argc - 1 || !realpath(argv[optind], options->dir) || !make_places(options))
 		return false;
 	for (unsigned int i = 0; i < run->config.actors; i++)
-		if (run->places[i].is_guest && !run->launcher)
+		if (run->places[i].kernel != EX_HOST && !run->launcher)
 			return false;
 	run->dir = options->dir;
 	return true;

@@ -33,6 +33,8 @@
 #define SILENCE_LIMIT_MS (90 * 1000)
 /* What the inside gets to hand back results after the time limit. */
 #define GRACE_MS (15 * 1000)
+/* What the command gets to end after a signal. */
+#define SIGNAL_LIMIT_MS (30 * 1000)
 #define TAIL_BYTES 16384 /* a panic with its registers and both call traces */
 
 static struct {
@@ -158,7 +160,7 @@ static void __attribute__((noreturn)) timed_out(void)
 static void check_clock(void)
 {
 	int64_t now = now_ms();
-	if (box.signal_sent && now - box.signal_sent > GRACE_MS)
+	if (box.signal_sent && now - box.signal_sent > SIGNAL_LIMIT_MS)
 		exit(128 + box.signal);
 	if (!box.booted && now - box.start > opt.patience * BOOT_LIMIT_MS)
 		box_failed("the kernel inside was not up after %d s", (int)(opt.patience * BOOT_LIMIT_MS / 1000));

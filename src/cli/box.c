@@ -100,8 +100,11 @@ static void add_places(struct words *words, const struct fl_cli_options *options
 		add_place(words, false, options->initrd);
 	if (options->config)
 		add_place(words, false, options->config);
-	for (size_t i = 0; i < options->share_count; i++)
+	for (size_t i = 0; i < options->share_count; i++) {
 		add_place(words, options->shares[i].writable, options->shares[i].dir);
+		if (options->shares[i].overlay_dir)
+			add_place(words, true, options->shares[i].overlay_dir);
+	}
 	for (size_t i = 0; i < options->window_count; i++)
 		if (options->windows[i].file)
 			add_place(words, !options->windows[i].read_only, options->windows[i].file);

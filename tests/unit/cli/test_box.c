@@ -175,11 +175,22 @@ static void windows_are_there_too(void **state)
 		      "--window=memfd:4M@9G", "--host=kvm", "--name=guest-5", "--", "true"));
 }
 
+static void so_is_what_keeps_the_changes_of_an_overlay(void **state)
+{
+	(void)state;
+	assert_command(5, WORDS("run", "--root", "/usr:overlay=/var", "--", "true"), -1, -1, 1,
+		       WORDS("/co/scripts/box", "--cpus", "1", "--memory", "2048M", "--show", "/co/build/faultline",
+			     "--show", "/k/bzImage", "--show", "/usr", "--writable", "/var", "--",
+			     "/co/build/faultline", "run", "--root", "/usr:overlay=/var", "--host=kvm",
+			     "--name=guest-5", "--", "true"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(the_places_are_tried_in_turn, setup, teardown),
 	cmocka_unit_test_setup_teardown(what_is_named_must_be_a_program, setup, teardown),
 	cmocka_unit_test(the_same_command_line_is_run_inside),
 	cmocka_unit_test(what_the_options_name_is_there_inside),
 	cmocka_unit_test(windows_are_there_too),
+	cmocka_unit_test(so_is_what_keeps_the_changes_of_an_overlay),
 };
 FL_TEST_MAIN(10, tests)

@@ -13,7 +13,7 @@
 struct fl_cli_box_places {
 	const char *from_env;	   /* $FAULTLINE_BOX, or NULL */
 	const char *program;	   /* this program's own path, or NULL */
-	const char *system_script; /* "/usr/lib/faultline/box" */
+	const char *system_script; /* FL_BOX: where it is installed */
 };
 
 /*

@@ -41,7 +41,7 @@ int fl_cli_default_box(char path[PATH_MAX], struct fl_diag *diag)
 	struct fl_cli_box_places places = {
 		.from_env = getenv("FAULTLINE_BOX"),
 		.program = own_path(program, &ignored) == 0 ? program : NULL,
-		.system_script = "/usr/lib/faultline/box",
+		.system_script = FL_BOX,
 	};
 
 	return fl_cli_find_box(&places, path, diag);

@@ -67,6 +67,13 @@ def check_launcher(installed, build):
             yield f"no {kernel!r} in {tried}"
 
 
+def check_box(installed):
+    """Where it stands it finds all its parts; what it needs of this host is another matter."""
+    done = installed.run(f"{installed.prefix}/lib/faultline/box", "--check", check=False)
+    if done.returncode not in (0, 1) or done.stderr or not done.stdout.strip():
+        yield f"the box: {done}"
+
+
 def check_library(installed, libdir, scratch):
     (scratch / "embedder.c").write_text(EMBEDDER)
     pc = f"{installed.prefix}/{libdir}/pkgconfig"
@@ -83,6 +90,7 @@ def check(build, prefix, libdir, sanitizers, scratch):
         if not (installed.here / name).exists():
             yield f"{name} is not installed"
     yield from check_launcher(installed, build)
+    yield from check_box(installed)
     if sanitizers == "none":
         yield from check_library(installed, libdir, scratch)
     left = installed.uninstall(build)

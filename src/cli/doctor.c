@@ -110,7 +110,9 @@ static void judge(const struct fl_cli_facts *facts, struct fl_cli_verdict *verdi
 			"Usable with limits: Linux guests could run in the box, an emulated host, but there is no kernel "
 			"for them.");
 	else if (facts->host.use == FL_HOST_SMALL)
-		conclude(verdict, 1, "none", "Usable with limits: only small guests run here, by the library.");
+		conclude(
+			verdict, 1, "none",
+			"Usable with limits: faultline run has nowhere to run, but programs that use the library can run small guests of their own.");
 	else
 		conclude(verdict, 2, "none", "Not usable: no guest runs here.");
 }

@@ -142,7 +142,10 @@ static void print_word(FILE *out, const char *word)
 
 static void print_command(FILE *out, const struct fl_cli_options *options)
 {
-	fprintf(out, "# faultline run %s", options->initrd ? "--initrd" : "--");
+	fputs("# faultline run", out);
+	if (options->is_named)
+		fprintf(out, " --name %s", options->name);
+	fputs(options->initrd ? " --initrd" : " --", out);
 	if (options->initrd)
 		print_word(out, options->initrd);
 	for (char *const *word = options->command; word && *word; word++)

@@ -93,9 +93,11 @@ static int find_unnamed(const struct fl_cli_kernel_places *places, struct fl_cli
 	kernel->why = "installed with Faultline";
 	if (put(kernel->path, "%s/bzImage", places->system_dir) && exists(kernel->path))
 		return 0;
-	return fl_cli_diag(diag, -ENOENT,
-			   "No guest kernel was found: build one with scripts/guest-kernel, or name one with --kernel "
-			   "or FAULTLINE_KERNEL.");
+	return fl_cli_diag(
+		diag, -ENOENT,
+		"No guest kernel was found, neither beside this program nor in %s: build one with "
+		"scripts/guest-kernel in Faultline's sources, or name one with --kernel or FAULTLINE_KERNEL.",
+		places->system_dir);
 }
 
 /* Is the configuration there, and has it not changed since the image was built? */

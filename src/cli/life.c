@@ -16,6 +16,7 @@
 #include "cli/runtime_dir.h"
 #include "cli/values.h"
 
+#define NO_SUCH_GUEST  "No guest with the name %s runs; \"faultline ps\" lists those that do."
 #define EXIT_FAILED    1
 #define PATIENCE_MS    10000 /* pausing may take 5 s */
 #define STOP_TIMEOUT_S 20
@@ -76,7 +77,9 @@ static int choose_only_guest(const struct fl_cli_names *names, char name[FL_CLI_
 		return 0;
 	}
 	if (names->count == 0)
-		return fl_cli_diag(diag, -ENOENT, "No guest runs; \"faultline run -- COMMAND\" starts one.");
+		return fl_cli_diag(
+			diag, -ENOENT,
+			"No guest runs here; \"faultline run -- COMMAND\" starts one. Those in the box are not seen from outside.");
 	return fl_cli_diag(diag, -EINVAL, "%zu guests run: say which one; \"faultline ps\" lists them.", names->count);
 }
 
@@ -108,8 +111,7 @@ static int find_name(int dir_fd, const struct life *life, char name[FL_CLI_NAME_
 			strcpy(name, life->name);
 			return 0;
 		}
-		return fl_cli_diag(diag, -ENOENT,
-				   "No guest with the name %s runs; \"faultline ps\" lists those that do.", life->name);
+		return fl_cli_diag(diag, -ENOENT, NO_SUCH_GUEST, life->name);
 	}
 	ret = fl_cli_list_names(dir_fd, &names);
 	if (ret < 0)
@@ -199,6 +201,8 @@ static int do_life(const struct life *life, struct fl_diag *diag)
 
 	if (strcmp(life->verb->name, "ps") == 0 && (dir_fd >= 0 || dir_fd == -ENOENT))
 		status = fl_cli_ps(dir_fd, life->json, stdout, diag);
+	else if (dir_fd == -ENOENT && life->name)
+		(void)fl_cli_diag(diag, -ENOENT, NO_SUCH_GUEST, life->name);
 	else if (dir_fd == -ENOENT)
 		(void)choose_only_guest(&(struct fl_cli_names){0}, name, diag);
 	else if (dir_fd >= 0 && find_name(dir_fd, life, name, diag) == 0)

@@ -19,6 +19,7 @@ static bool ended_as_machines_do(const struct fl_result *result)
 int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_len)
 {
 	const char *why = "";
+	bool alone = false; /* the result's own text is the whole sentence */
 	int status = FL_CLI_EXIT_NO_STATUS;
 
 	if (ended_as_machines_do(result)) {
@@ -35,20 +36,24 @@ int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_l
 	case FL_END_NOT_RUN:
 		status = result->code >= FL_CLI_EXIT_SETUP && result->code <= FL_CLI_EXIT_NOT_FOUND ? result->code
 												    : FL_CLI_EXIT_SETUP;
-		why = "the command could not be run in the guest";
+		/* the agent says all of it */
+		why = result->text[0] ? "" : "the command could not be run in the guest";
+		alone = true;
 		break;
 	case FL_END_POWEROFF:
 		why = "the guest powered off without saying how the command ended";
 		break;
 	case FL_END_RESET:
-		why = "the guest asked for a reset, perhaps after a kernel panic, before the command ended";
+		why = result->flags & FL_RESULT_OWN_INITRD
+			      ? "the guest asked for a reset, perhaps after a kernel panic"
+			      : "the guest asked for a reset, perhaps after a kernel panic, before the command ended";
 		break;
 	case FL_END_CRASHED:
 		why = "the guest crashed (triple fault)";
 		break;
 	case FL_END_FAULT:
-		why = "the guest was stopped: it needed a page that is lost, and the policy did not let it go on "
-		      "(--on-fault)";
+		why = "the guest was stopped: it needed a page that is lost, and the policy did not let it go on; "
+		      "--on-fault says what else can be done (man 7 faultline-faults)";
 		break;
 	case FL_END_STOPPED:
 		why = "the guest was stopped";
@@ -61,7 +66,7 @@ int fl_cli_exit_status(const struct fl_result *result, char *text, size_t text_l
 	/* the fault that stopped it has had its own line */
 	const char *details = result->end == FL_END_FAULT && result->faults ? "" : result->text;
 
-	snprintf(text, text_len, "%s%s%s", why, *why && *details ? ": " : "", *why ? details : "");
+	snprintf(text, text_len, "%s%s%s", why, *why && *details ? ": " : "", *why || alone ? details : "");
 	return status;
 }
 

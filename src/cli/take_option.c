@@ -75,10 +75,11 @@ static int add_volume(struct fl_cli_options *options, const char *text, struct f
 	char *turned = NULL;
 
 	if (!colon || colon == text || colon[1] != '/' || (second && !read_only && strcmp(second, ":rw") != 0))
-		return fl_cli_diag(diag, -EINVAL,
-				   "-v wants DIR:GUESTPATH or DIR:GUESTPATH:ro with an absolute path in the guest, not "
-				   "\"%s\"; a DIR with a colon goes with --rwdir.",
-				   text);
+		return fl_cli_diag(
+			diag, -EINVAL,
+			"-v (--volume) wants DIR:GUESTPATH or DIR:GUESTPATH:ro with an absolute path in the guest, not "
+			"\"%s\"; a DIR with a colon goes with --rwdir.",
+			text);
 	int mount_len = second ? (int)(second - colon - 1) : (int)strlen(colon + 1);
 
 	if (asprintf(&turned, "%.*s=%.*s", mount_len, colon + 1, (int)(colon - text), text) < 0)

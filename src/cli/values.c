@@ -254,6 +254,11 @@ int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share 
 		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
 	if (ret == 0)
 		ret = check_dir(option, parsed.dir, diag);
+	if (ret == -EINVAL && strchr(parsed.dir, ':'))
+		ret = fl_cli_diag(diag, -EINVAL,
+				  "%s: there is no directory %s; after a colon there can be ro, rw, overlay or "
+				  "overlay=DIR.",
+				  option, parsed.dir);
 	if (ret == 0 && parsed.overlay_dir)
 		ret = check_dir(option, parsed.overlay_dir, diag);
 	if (ret < 0)

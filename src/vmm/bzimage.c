@@ -88,8 +88,8 @@ static int check_magic(const uint8_t *head, size_t head_len, struct fl_diag *dia
 			       "it is empty, as a build that was interrupted leaves it; build it again");
 	if (head_len < HEADER_MAGIC + 4 || get32(head + HEADER_MAGIC) != MAGIC_HDRS)
 		return fl_diag(diag, -ENOEXEC,
-			       "it is %s and not an x86 bzImage; give arch/x86/boot/bzImage of an x86-64 kernel build",
-			       what ? what : "something else");
+			       "it is %s%sno x86 bzImage; give arch/x86/boot/bzImage of an x86-64 kernel build",
+			       what ? what : "", what ? " and " : "");
 	if (head_len < HEADER_MIN_LEN)
 		return fl_diag(diag, -ENOEXEC,
 			       "the file is cut short: it ends within its header; copy or build it again");
@@ -174,7 +174,8 @@ static int open_image(const char *path, struct fl_bzimage *image, struct fl_diag
 	FL_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* or a FIFO would keep the caller */
 
 	if (fd < 0 || fstat(fd, &st))
-		return fl_diag(diag, -errno, "cannot open the kernel %s: %m", path);
+		return fl_diag(diag, -errno,
+			       "cannot open the kernel %s: %m; give the bzImage of an x86-64 kernel build", path);
 	if (S_ISDIR(st.st_mode))
 		return fl_diag(diag, -ENOEXEC,
 			       "cannot boot %s: it is a directory; give the file, arch/x86/boot/bzImage of a kernel "

@@ -141,6 +141,8 @@ static int make_guest(struct probe *probe, struct fl_diag *diag)
 	result = fl_gpa_map_add(&probe->map, &ram, diag);
 	if (!result)
 		result = fl_gpa_map_install(&probe->map, probe->kvm.vm_fd, diag);
+	if (!result)
+		result = fl_kvm_vm_add_irqchip(&probe->kvm, diag);
 	probe->env = (struct fl_vcpu_env){
 		.kvm = &probe->kvm,
 		.map = &probe->map,

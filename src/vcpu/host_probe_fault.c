@@ -210,6 +210,8 @@ static int touch_lost_pages(struct fault_probe *probe, struct fl_diag *diag)
 {
 	int result = make_memory(probe, diag);
 
+	if (!result)
+		result = fl_kvm_vm_add_irqchip(&probe->kvm, diag);
 	probe->env = (struct fl_vcpu_env){
 		.kvm = &probe->kvm,
 		.map = &probe->map,

@@ -118,7 +118,7 @@ static int filter_msrs(const struct fl_kvm_vm *kvm, struct fl_diag *diag)
 	return 0;
 }
 
-static int add_irqchip(const struct fl_kvm_vm *kvm, struct fl_diag *diag)
+int fl_kvm_vm_add_irqchip(const struct fl_kvm_vm *kvm, struct fl_diag *diag)
 {
 	uint64_t identity_map = IDENTITY_MAP_GPA;
 
@@ -154,10 +154,7 @@ static int set_up(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
 	if (result)
 		return result;
 	kvm->phys_bits = fl_cpuid_phys_bits(kvm->cpuid);
-	result = filter_msrs(kvm, diag);
-	if (!result)
-		result = add_irqchip(kvm, diag);
-	return result;
+	return filter_msrs(kvm, diag);
 }
 
 int fl_kvm_vm_init(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kvm_vm: /dev/kvm and one KVM VM with an in-kernel irqchip, PVPF's MSRs filtered to us, and if wanted set up so
- * that every failed access comes back from KVM_RUN by itself ("strict", ARCHITECTURE.md): HLT exits disabled.
+ * kvm_vm: /dev/kvm and one KVM VM, PVPF's MSRs filtered to us, and if wanted set up so that every failed access comes
+ * back from KVM_RUN by itself ("strict", ARCHITECTURE.md): HLT exits disabled; and then its in-kernel irqchip.
  */
 #ifndef FL_KVM_VM_H
 #define FL_KVM_VM_H
@@ -25,6 +25,12 @@ struct fl_kvm_vm {
  * -ENOENT, -EACCES, -ENODEV, -ENOTSUP: the sentence says what to do.
  */
 FL_CHECKED_RESULT int fl_kvm_vm_init(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag);
+/*
+ * Before the first vCPU, irqfd or ioeventfd, and after the memory: what joins KVM's I/O buses may start a grace period
+ * that nobody hurries (kvm_io_bus_register_dev(); seen with Linux 6.18), and each KVM_SET_USER_MEMORY_REGION waits for
+ * its end (kvm_swap_active_memslots()), some ms.
+ */
+FL_CHECKED_RESULT int fl_kvm_vm_add_irqchip(const struct fl_kvm_vm *kvm, struct fl_diag *diag);
 /* Can a VM of this host be strict? kvm_fd: an open /dev/kvm, or a VM of it. */
 bool fl_kvm_can_be_strict(int kvm_fd);
 void fl_kvm_vm_fini(struct fl_kvm_vm *kvm);

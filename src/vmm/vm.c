@@ -221,6 +221,8 @@ int fl_vm_start(struct fl_vm *vm, struct fl_diag *diag)
 	if (!ret)
 		ret = fl_vm_memory_init(vm, diag);
 	if (!ret)
+		ret = fl_kvm_vm_add_irqchip(&vm->kvm, diag);
+	if (!ret)
 		ret = fl_vm_devices_init(vm, diag);
 	if (!ret)
 		ret = fl_vm_load(vm, &entry, diag);

@@ -244,6 +244,8 @@ static struct mini_vm *make_vm(unsigned int count, struct fl_policy policy, bool
 		make_watch(vm);
 	make_window(vm, policy);
 	make_memory(vm);
+	if (fl_kvm_vm_add_irqchip(&vm->kvm, &diag))
+		fail_msg("%s", diag.text);
 	vm->env = (struct fl_vcpu_env){
 		.kvm = &vm->kvm,
 		.map = &vm->map,

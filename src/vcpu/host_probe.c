@@ -129,6 +129,7 @@ static int set_state(struct probe *probe, struct fl_diag *diag)
 	return 0;
 }
 
+/* Without an irqchip, which it does not need and for whose grace periods a VM waits when it ends (kvm_vm.h). */
 static int make_guest(struct probe *probe, struct fl_diag *diag)
 {
 	struct fl_region ram = {.kind = FL_REGION_RAM, .len = FL_RANGE_LEN, .name = "ram"};
@@ -141,8 +142,6 @@ static int make_guest(struct probe *probe, struct fl_diag *diag)
 	result = fl_gpa_map_add(&probe->map, &ram, diag);
 	if (!result)
 		result = fl_gpa_map_install(&probe->map, probe->kvm.vm_fd, diag);
-	if (!result)
-		result = fl_kvm_vm_add_irqchip(&probe->kvm, diag);
 	probe->env = (struct fl_vcpu_env){
 		.kvm = &probe->kvm,
 		.map = &probe->map,

@@ -12,7 +12,9 @@
 #include "cli/dry_run.h"
 #include "cli/help.h"
 #include "cli/host.h"
+#include "cli/initrd.h"
 #include "cli/inspect.h"
+#include "cli/kernel.h"
 #include "cli/machine.h"
 
 #define EVENTS_PATIENCE_MS  2000
@@ -190,6 +192,15 @@ static const char *user_config(char path[PATH_MAX])
 	return len > 0 && len < PATH_MAX ? path : NULL;
 }
 
+/* What can be seen to be wrong before anything is started, here or in the box. */
+static int check_files(const struct fl_cli_options *options, struct fl_diag *diag)
+{
+	struct fl_cli_kernel kernel;
+	int ret = fl_cli_default_kernel(options->kernel, &kernel, diag);
+
+	return ret == 0 && options->initrd ? fl_cli_check_initrd(options->initrd, diag) : ret;
+}
+
 /* argv: what the options were made of. */
 static int do_run(struct fl_cli_options *options, int argc, char **argv)
 {
@@ -199,12 +210,12 @@ static int do_run(struct fl_cli_options *options, int argc, char **argv)
 		fl_cli_print_verb_help(stdout, fl_cli_find_verb("run"), options->help == FL_CLI_ALL_HELP);
 		return 0;
 	}
-	if (options->dry_run) {
-		if (fl_cli_dry_run(options, stdout, &diag) == 0)
-			return 0;
+	if (check_files(options, &diag) < 0 || (options->dry_run && fl_cli_dry_run(options, stdout, &diag) < 0)) {
 		fl_cli_say(diag.text);
 		return FL_CLI_EXIT_SETUP;
 	}
+	if (options->dry_run)
+		return 0;
 	if (fl_cli_enter_box(options, argc, argv, &options->host_checked, &diag) < 0) {
 		fl_cli_say(diag.text);
 		return FL_CLI_EXIT_SETUP;

@@ -48,6 +48,7 @@ static void stop_vm(void *arg, uint32_t timeout_s)
 	struct fl_cli_run_state *run = arg;
 
 	atomic_store(&run->stop_timeout_s, timeout_s);
+	atomic_store(&run->stop_asked, true);
 	pthread_kill(run->main_thread, FL_CLI_STOP_SIGNAL);
 }
 

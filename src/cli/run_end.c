@@ -226,6 +226,8 @@ int fl_cli_run_judge(struct fl_cli_run_state *run)
 	int status = fl_cli_exit_status(&run->result, text, sizeof(text));
 
 	fl_cli_print_left_out(&run->output);
+	if (atomic_load(&run->stop_asked) && !text[0] && run->options->log_level >= FL_LOG_WARN)
+		fl_cli_say("the guest has ended: \"faultline stop\" asked it to");
 	if (text[0])
 		fl_cli_say(text);
 	(void)hint_at_kernel(run);

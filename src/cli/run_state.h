@@ -45,6 +45,7 @@ struct fl_cli_run_state {
 	struct fl_cli_described described;
 	char kernel[PATH_MAX];
 	atomic_uint stop_timeout_s; /* of "faultline stop" */
+	atomic_bool stop_asked;	    /* by it */
 };
 
 /* CLOCK_MONOTONIC */

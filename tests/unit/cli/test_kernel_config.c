@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/initrd.h"
 #include "cli/kernel_config.h"
 
 #define HEADER "#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 6.12.117 Kernel Configuration\n#\n"
@@ -104,6 +105,35 @@ static const char *unpacker_of(const void *bytes, size_t len)
 	return option;
 }
 
+static int check_initrd(const void *bytes, size_t len, struct fl_diag *diag)
+{
+	char path[] = "/tmp/fl-initrd.XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+	int ret = fl_cli_check_initrd(path, diag);
+
+	unlink(path);
+	return ret;
+}
+
+static void what_is_no_initramfs_is_refused(void **state)
+{
+	struct fl_diag diag;
+
+	(void)state;
+	assert_int_equal(check_initrd("070701", 6, &diag), 0);
+	assert_int_equal(check_initrd("\x1f\x8b\x08", 3, &diag), 0);
+	assert_int_equal(check_initrd("# Faultline\n", 12, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "cpio"));
+	assert_int_equal(check_initrd("", 0, &diag), -EINVAL);
+	assert_int_equal(fl_cli_check_initrd("/no/such/file", &diag), -ENOENT);
+	assert_non_null(strstr(diag.text, "/no/such/file"));
+	assert_int_equal(fl_cli_check_initrd("/tmp", &diag), -EINVAL);
+}
+
 static void an_initramfs_must_be_unpacked(void **state)
 {
 	struct fl_cli_kernel_use own = {.vcpus = 1};
@@ -164,6 +194,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_kernel_with_all_that_is_needed_is_taken),
 	cmocka_unit_test(what_is_lacking_is_named),
 	cmocka_unit_test(what_is_needed_depends_on_the_use),
+	cmocka_unit_test(what_is_no_initramfs_is_refused),
 	cmocka_unit_test(an_initramfs_must_be_unpacked),
 	cmocka_unit_test(what_a_guest_does_without_is_warned_of),
 	cmocka_unit_test(another_kernels_configuration_is_refused),

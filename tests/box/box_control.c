@@ -43,7 +43,7 @@ static void a_guest_is_seen_held_and_stopped(void **state)
 	run_script(
 		*state,
 		"f=$1 d=$2\n"
-		"$f run --name tick --rwdir /tmp/d=$d -- sh -c 'while :; do date +%s%N > /tmp/d/now; done' & pid=$!\n"
+		"$f run --name tick --rwdir /tmp/d=$d -- sh -c 'while :; do date +%s%N > /tmp/d/now; sleep 0.1; done' & pid=$!\n"
 		"reach '[ -s $d/now ]'\n"
 		"$f ps; $f status; $f inspect; $f ps --json | python3 -c '\n"
 		"import json, sys; a = json.load(sys.stdin); print(\"json\", len(a), a[0][\"name\"], a[0][\"state\"])'\n"

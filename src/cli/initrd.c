@@ -27,7 +27,8 @@ int fl_cli_check_initrd(const char *path, struct fl_diag *diag)
 	if (fd < 0)
 		return fl_cli_diag(diag, -errno, "The initramfs %s (--initrd) cannot be read: %s.", path,
 				   strerror(errno));
-	good = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || is_cpio(fd) || fl_cli_initrd_unpacker(path));
+	good = fstat(fd, &st) == 0 &&
+	       (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || is_cpio(fd) || fl_cli_initrd_unpacker(path));
 	close(fd);
 	if (good)
 		return 0;

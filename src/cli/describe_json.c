@@ -1,183 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "cli/describe_parts.h"
 #include "cli/diag.h"
+#include "cli/json_out.h"
 
-/* RFC 8259, 6: integers up to here are the same number for every reader. */
-#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
-
-/* Separates from what came before, and names what comes. NULL: an element of an array. */
-static void print_name(FILE *out, bool first, const char *name)
+static void add_policy(struct fl_json *json, const struct fl_policy *policy)
 {
-	fputs(first ? "" : ",", out);
-	if (name)
-		fprintf(out, "\"%s\":", name);
-}
-
-static void print_number(FILE *out, const char *name, uint64_t number)
-{
-	print_name(out, false, name);
-	fprintf(out, number <= NUMBER_MAX ? "%" PRIu64 : "\"%" PRIu64 "\"", number);
-}
-
-/* Of bytes that are none of ASCII's signs it has "\\ooo", a backslash is doubled: docs/events.md. */
-static void print_string(FILE *out, bool first, const char *name, const char *value)
-{
-	print_name(out, first, name);
-	fputc('"', out);
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
-
-		if (c == '\\')
-			fputs("\\\\\\\\", out);
-		else if (c == '"')
-			fputs("\\\"", out);
-		else if (c < ' ' || c >= 0x7f)
-			fprintf(out, "\\\\%03o", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
-static void print_policy(FILE *out, const struct fl_policy *policy)
-{
-	print_name(out, false, "policy");
-	fputc('[', out);
+	fl_json_array(json, "policy");
 	for (size_t i = 0; i < FL_POLICY_MAX; i++) {
-		print_string(out, i == 0, NULL, fl_action_name(policy->action[i]));
+		fl_json_string(json, NULL, fl_action_name(policy->action[i]));
 		if (policy->action[i] == FL_ACTION_STOP)
 			break;
 	}
-	fputc(']', out);
+	fl_json_close(json);
 }
 
-static void print_shares(FILE *out, struct fl_vm *vm, uint32_t count)
+static void add_shares(struct fl_json *json, struct fl_vm *vm, uint32_t count)
 {
 	struct fl_share_info share = {.size = sizeof(share)};
 
-	print_name(out, false, "shares");
-	fputc('[', out);
+	fl_json_array(json, "shares");
 	for (uint32_t i = 0; i < count && fl_vm_get_share(vm, i, &share) == 0; i++) {
-		fputs(i ? ",{" : "{", out);
-		print_string(out, true, "mount", share.mount);
-		print_string(out, false, "dir", share.dir);
-		print_name(out, false, "writable");
-		fputs(share.flags & FL_SHARE_WRITABLE ? "true" : "false", out);
-		print_number(out, "requests", share.requests);
-		print_number(out, "errors", share.errors);
-		print_number(out, "malformed", share.malformed);
-		print_number(out, "lost", share.lost);
-		fputc('}', out);
+		fl_json_object(json, NULL);
+		fl_json_string(json, "mount", share.mount);
+		fl_json_string(json, "dir", share.dir);
+		fl_json_bool(json, "writable", share.flags & FL_SHARE_WRITABLE);
+		fl_json_u64(json, "requests", share.requests);
+		fl_json_u64(json, "errors", share.errors);
+		fl_json_u64(json, "malformed", share.malformed);
+		fl_json_u64(json, "lost", share.lost);
+		fl_json_close(json);
 	}
-	fputc(']', out);
+	fl_json_close(json);
 }
 
-static void print_status(FILE *out, const struct fl_cli_described *described, const struct fl_vm_info *info)
+static void add_status(struct fl_json *json, const struct fl_cli_described *described, const struct fl_vm_info *info)
 {
-	print_string(out, true, "name", info->name);
-	print_number(out, "pid", described->pid);
-	print_string(out, false, "state", fl_vm_state_name(info->state));
-	print_number(out, "uptime_ns", info->uptime_ns);
-	print_number(out, "paused_ns", info->paused_ns);
-	print_name(out, false, "command");
-	fputc('[', out);
+	fl_json_string(json, "name", info->name);
+	fl_json_u64(json, "pid", described->pid);
+	fl_json_string(json, "state", fl_vm_state_name(info->state));
+	fl_json_u64(json, "uptime_ns", info->uptime_ns);
+	fl_json_u64(json, "paused_ns", info->paused_ns);
+	fl_json_array(json, "command");
 	for (char *const *word = described->options->command; word && *word; word++)
-		print_string(out, word == described->options->command, NULL, *word);
-	fputc(']', out);
-	print_string(out, false, "kernel", described->kernel);
-	print_number(out, "vcpus", info->vcpus);
-	print_number(out, "memory", info->ram_len);
-	print_number(out, "memory_on_host", info->ram_host_len);
-	print_string(out, false, "mode", fl_fault_mode_name(info->mode));
-	print_number(out, "faults", info->faults);
-	print_shares(out, described->vm, info->shares);
+		fl_json_string(json, NULL, *word);
+	fl_json_close(json);
+	fl_json_string(json, "kernel", described->kernel);
+	fl_json_u64(json, "vcpus", info->vcpus);
+	fl_json_u64(json, "memory", info->ram_len);
+	fl_json_u64(json, "memory_on_host", info->ram_host_len);
+	fl_json_string(json, "mode", fl_fault_mode_name(info->mode));
+	fl_json_u64(json, "faults", info->faults);
+	add_shares(json, described->vm, info->shares);
 }
 
-static void print_vcpus(FILE *out, struct fl_vm *vm, uint32_t count)
+static void add_vcpus(struct fl_json *json, struct fl_vm *vm, uint32_t count)
 {
 	struct fl_vcpu_info vcpu = {.size = sizeof(vcpu)};
 
-	print_name(out, false, "cpus");
-	fputc('[', out);
+	fl_json_array(json, "cpus");
 	for (uint32_t i = 0; i < count && fl_vm_get_vcpu(vm, i, &vcpu) == 0; i++) {
-		fputs(i ? ",{" : "{", out);
-		print_string(out, true, "state", fl_vcpu_state_name(vcpu.state));
-		print_number(out, "index", vcpu.index);
-		print_number(out, "cpu_time_ns", vcpu.cpu_time_ns);
-		print_number(out, "exits", vcpu.exits);
-		print_number(out, "faults", vcpu.faults);
+		fl_json_object(json, NULL);
+		fl_json_string(json, "state", fl_vcpu_state_name(vcpu.state));
+		fl_json_u64(json, "index", vcpu.index);
+		fl_json_u64(json, "cpu_time_ns", vcpu.cpu_time_ns);
+		fl_json_u64(json, "exits", vcpu.exits);
+		fl_json_u64(json, "faults", vcpu.faults);
 		if (vcpu.flags & FL_VCPU_RIP_VALID)
-			fprintf(out, ",\"rip\":\"0x%" PRIx64 "\"", vcpu.rip);
-		fputc('}', out);
+			fl_json_address(json, "rip", vcpu.rip);
+		fl_json_close(json);
 	}
-	fputc(']', out);
+	fl_json_close(json);
 }
 
-static void print_mapping(FILE *out, const struct fl_region_info *region, const struct fl_mapping *mapping, bool first)
+static void add_mapping(void *arg, const struct fl_region_info *region, const struct fl_mapping *mapping)
 {
-	static const struct {
-		uint32_t flag;
-		const char *name;
-	} flags[] = {{FL_MAPPING_WRITABLE, "writable"},
-		     {FL_MAPPING_BEYOND_END, "beyond_end"},
-		     {FL_MAPPING_SUBSTITUTED, "substituted"},
-		     {FL_MAPPING_BROKEN, "broken"}};
+	struct fl_json *json = arg;
 
-	fputs(first ? "{" : ",{", out);
-	print_string(out, true, "path", mapping->path);
-	fprintf(out, ",\"gpa\":\"0x%" PRIx64 "\"", region->gpa + mapping->window_offset);
-	print_number(out, "length", mapping->len);
-	print_number(out, "offset", mapping->file_offset);
-	print_number(out, "file_size", mapping->file_len);
-	print_number(out, "file_size_when_mapped", mapping->mapped_file_len);
-	print_number(out, "dev", mapping->dev);
-	print_number(out, "ino", mapping->ino);
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		print_name(out, false, flags[i].name);
-		fputs(mapping->flags & flags[i].flag ? "true" : "false", out);
-	}
-	fputc('}', out);
+	fl_json_object(json, NULL);
+	fl_json_string(json, "path", mapping->path);
+	fl_json_address(json, "gpa", region->gpa + mapping->window_offset);
+	fl_json_u64(json, "length", mapping->len);
+	fl_json_u64(json, "offset", mapping->file_offset);
+	fl_json_u64(json, "file_size", mapping->file_len);
+	fl_json_u64(json, "file_size_when_mapped", mapping->mapped_file_len);
+	fl_json_u64(json, "dev", mapping->dev);
+	fl_json_u64(json, "ino", mapping->ino);
+	fl_json_bool(json, "writable", mapping->flags & FL_MAPPING_WRITABLE);
+	fl_json_bool(json, "beyond_end", mapping->flags & FL_MAPPING_BEYOND_END);
+	fl_json_bool(json, "substituted", mapping->flags & FL_MAPPING_SUBSTITUTED);
+	fl_json_bool(json, "broken", mapping->flags & FL_MAPPING_BROKEN);
+	fl_json_close(json);
 }
 
-static int print_region(FILE *out, const struct fl_cli_described *described, uint32_t index,
-			const struct fl_region_info *region)
+static int add_region(struct fl_json *json, const struct fl_cli_described *described, uint32_t index,
+		      const struct fl_region_info *region)
 {
 	bool more = false;
 	int ret = 0;
 
-	fputs(index ? ",{" : "{", out);
-	print_string(out, true, "type", fl_region_type_name(region->type));
-	print_string(out, false, "name", fl_cli_region_name(described, region));
-	fprintf(out, ",\"gpa\":\"0x%" PRIx64 "\"", region->gpa);
-	print_number(out, "length", region->len);
-	print_policy(out, &region->policy);
+	fl_json_object(json, NULL);
+	fl_json_string(json, "type", fl_region_type_name(region->type));
+	fl_json_string(json, "name", fl_cli_region_name(described, region));
+	fl_json_address(json, "gpa", region->gpa);
+	fl_json_u64(json, "length", region->len);
+	add_policy(json, &region->policy);
 	if (region->type != FL_REGION_TYPE_RAM) {
-		print_number(out, "ranges", region->ranges);
-		print_number(out, "ranges_mapped", region->ranges_mapped);
-		print_number(out, "ranges_most", region->ranges_most);
-		print_number(out, "substitutes", region->substitutes);
-		fputs(",\"mappings\":[", out);
-		ret = fl_cli_for_each_mapping(described->vm, index, region, out, print_mapping, &more);
-		fprintf(out, "],\"more_mappings\":%s", more ? "true" : "false");
+		fl_json_u64(json, "ranges", region->ranges);
+		fl_json_u64(json, "ranges_mapped", region->ranges_mapped);
+		fl_json_u64(json, "ranges_most", region->ranges_most);
+		fl_json_u64(json, "substitutes", region->substitutes);
+		fl_json_array(json, "mappings");
+		ret = fl_cli_for_each_mapping(described->vm, index, region, add_mapping, json, &more);
+		fl_json_close(json);
+		fl_json_bool(json, "more_mappings", more);
 	}
-	fputc('}', out);
+	fl_json_close(json);
 	return ret;
 }
 
-static int print_regions(FILE *out, const struct fl_cli_described *described, uint32_t count)
+static int add_regions(struct fl_json *json, const struct fl_cli_described *described, uint32_t count)
 {
 	struct fl_region_info region = {.size = sizeof(region)};
 	int ret = 0;
 
-	print_name(out, false, "regions");
-	fputc('[', out);
+	fl_json_array(json, "regions");
 	for (uint32_t i = 0; ret == 0 && i < count && fl_vm_get_region(described->vm, i, &region) == 0; i++)
-		ret = print_region(out, described, i, &region);
-	fputc(']', out);
+		ret = add_region(json, described, i, &region);
+	fl_json_close(json);
 	return ret;
 }
 
@@ -186,15 +138,20 @@ int fl_cli_describe_json(const struct fl_cli_described *described, enum fl_cli_c
 {
 	struct fl_vm_info info = {.size = sizeof(info)};
 	int ret = fl_cli_get_info(described, &info, diag);
+	struct fl_json json;
 
 	if (ret < 0)
 		return ret;
-	fputc('{', out);
-	print_status(out, described, &info);
+	fl_json_begin(&json, out);
+	fl_json_object(&json, NULL);
+	add_status(&json, described, &info);
 	if (what == FL_CLI_CONTROL_INSPECT) {
-		print_vcpus(out, described->vm, info.vcpus);
-		ret = print_regions(out, described, info.regions);
+		add_vcpus(&json, described->vm, info.vcpus);
+		ret = add_regions(&json, described, info.regions);
 	}
-	fputs("}\n", out);
-	return ret < 0 ? fl_cli_diag(diag, ret, "The guest's windows cannot be read: %s.", strerror(-ret)) : 0;
+	fl_json_close(&json);
+	if (ret < 0)
+		return fl_cli_diag(diag, ret, "The guest's windows cannot be read: %s.", strerror(-ret));
+	ret = fl_json_end(&json);
+	return ret < 0 ? fl_cli_diag(diag, ret, "What the guest is doing cannot be written: %s.", strerror(-ret)) : 0;
 }

@@ -22,8 +22,8 @@ const char *fl_cli_region_name(const struct fl_cli_described *described, const s
 	return region->type == FL_REGION_TYPE_SHARE ? fl_cli_mount_of(described->options, region->name) : region->name;
 }
 
-int fl_cli_for_each_mapping(struct fl_vm *vm, uint32_t index, const struct fl_region_info *region, FILE *out,
-			    fl_cli_mapping_fn print, bool *more)
+int fl_cli_for_each_mapping(struct fl_vm *vm, uint32_t index, const struct fl_region_info *region,
+			    fl_cli_mapping_fn show, void *arg, bool *more)
 {
 	struct fl_mapping *mappings = calloc(MAPPINGS_AT_ONCE, sizeof(*mappings));
 	uint64_t cursor = 0;
@@ -37,7 +37,7 @@ int fl_cli_for_each_mapping(struct fl_vm *vm, uint32_t index, const struct fl_re
 	while (shown < FL_CLI_MAPPINGS_SHOWN &&
 	       (got = fl_vm_read_mappings(vm, index, &cursor, mappings, MAPPINGS_AT_ONCE)) > 0)
 		for (int i = 0; i < got; i++, shown++)
-			print(out, region, &mappings[i], shown == 0);
+			show(arg, region, &mappings[i]);
 	*more = got > 0;
 	free(mappings);
 	return got < 0 ? got : 0;

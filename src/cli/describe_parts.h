@@ -12,12 +12,11 @@ FL_CHECKED int fl_cli_get_info(const struct fl_cli_described *described, struct 
 /* A share's mount in the guest; what the region is called otherwise. */
 const char *fl_cli_region_name(const struct fl_cli_described *described, const struct fl_region_info *region);
 
-typedef void (*fl_cli_mapping_fn)(FILE *out, const struct fl_region_info *region, const struct fl_mapping *mapping,
-				  bool first);
+typedef void (*fl_cli_mapping_fn)(void *arg, const struct fl_region_info *region, const struct fl_mapping *mapping);
 
 /* For the first FL_CLI_MAPPINGS_SHOWN mappings of a region. *more: there are more. 0; -ENOMEM, or of
  * fl_vm_read_mappings(). */
-FL_CHECKED int fl_cli_for_each_mapping(struct fl_vm *vm, uint32_t index, const struct fl_region_info *region, FILE *out,
-				       fl_cli_mapping_fn print, bool *more);
+FL_CHECKED int fl_cli_for_each_mapping(struct fl_vm *vm, uint32_t index, const struct fl_region_info *region,
+				       fl_cli_mapping_fn show, void *arg, bool *more);
 
 #endif

@@ -127,11 +127,11 @@ static void print_regions(FILE *out, const struct fl_cli_described *described, u
 	}
 }
 
-static void print_mapping(FILE *out, const struct fl_region_info *region, const struct fl_mapping *mapping, bool first)
+static void print_mapping(void *arg, const struct fl_region_info *region, const struct fl_mapping *mapping)
 {
 	char text[FL_CLI_UNITS_LEN];
+	FILE *out = arg;
 
-	(void)first;
 	fprintf(out, "0x%-16" PRIx64 "  %-10s  %s%s%s%s  %10" PRIu64 "  ", region->gpa + mapping->window_offset,
 		fl_cli_bytes_text(mapping->len, text), mapping->flags & FL_MAPPING_WRITABLE ? "w" : "-",
 		mapping->flags & FL_MAPPING_BEYOND_END ? "e" : "-", mapping->flags & FL_MAPPING_SUBSTITUTED ? "s" : "-",
@@ -150,7 +150,7 @@ static int print_mappings(FILE *out, const struct fl_cli_described *described, u
 	for (uint32_t i = 0; ret == 0 && i < count && fl_vm_get_region(described->vm, i, &region) == 0; i++) {
 		if (region.type == FL_REGION_TYPE_RAM)
 			continue;
-		ret = fl_cli_for_each_mapping(described->vm, i, &region, out, print_mapping, &more);
+		ret = fl_cli_for_each_mapping(described->vm, i, &region, print_mapping, out, &more);
 		any = any || more;
 	}
 	fputs("FLAGS: w writable, e the file ends before it, s zero pages stand for it, b broken\n", out);

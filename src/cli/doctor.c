@@ -134,6 +134,19 @@ static bool wants_color(void)
 	return isatty(STDOUT_FILENO) && !(no_color && no_color[0]) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
+static int show(const struct fl_cli_verdict *verdict, bool json)
+{
+	int ret = 0;
+
+	if (json)
+		ret = fl_cli_show_json(verdict, stdout);
+	else
+		fl_cli_show_text(verdict, wants_color(), stdout);
+	if (ret < 0)
+		fprintf(stderr, "faultline: what was found cannot be written: %s.\n", strerror(-ret));
+	return ret;
+}
+
 static int report(bool json)
 {
 	struct fl_cli_facts *facts = calloc(1, sizeof(*facts));
@@ -149,11 +162,7 @@ static int report(bool json)
 		fprintf(stderr, "faultline: this host could not be examined: %s.\n", strerror(-ret));
 	} else {
 		fl_cli_examine(facts, verdict);
-		if (json)
-			fl_cli_show_json(verdict, stdout);
-		else
-			fl_cli_show_text(verdict, wants_color(), stdout);
-		status = verdict->status;
+		status = show(verdict, json) < 0 ? 2 : verdict->status;
 	}
 	free(facts);
 	free(verdict);

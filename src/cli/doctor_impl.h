@@ -84,7 +84,8 @@ void fl_cli_examine(const struct fl_cli_facts *facts, struct fl_cli_verdict *ver
 
 /* PURE. color: with escape sequences. */
 void fl_cli_show_text(const struct fl_cli_verdict *verdict, bool color, FILE *out);
-void fl_cli_show_json(const struct fl_cli_verdict *verdict, FILE *out);
+/* -errno: it could not be written. */
+FL_CHECKED int fl_cli_show_json(const struct fl_cli_verdict *verdict, FILE *out);
 
 /* For the checks. */
 void fl_cli_state(struct fl_cli_finding *finding, enum fl_cli_state state, const char *format, ...)

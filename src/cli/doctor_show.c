@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/doctor_impl.h"
+#include "cli/json_out.h"
 
 #define WIDTH	   80
 #define LABEL_LEN  16 /* with the gap behind it */
@@ -61,48 +62,30 @@ void fl_cli_show_text(const struct fl_cli_verdict *verdict, bool color, FILE *ou
 	fprintf(out, "\n%s\n", verdict->text);
 }
 
-/* RFC 8259: what is not ASCII is passed on; findings hold UTF-8 or what the host calls its files. */
-static void put_string(FILE *out, const char *name, const char *value)
+int fl_cli_show_json(const struct fl_cli_verdict *verdict, FILE *out)
 {
-	fprintf(out, "\"%s\":\"", name);
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
+	struct fl_json json;
 
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < ' ')
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
-void fl_cli_show_json(const struct fl_cli_verdict *verdict, FILE *out)
-{
-	fputc('{', out);
-	put_string(out, "version", fl_version());
-	fprintf(out, ",\"status\":%d,", verdict->status);
-	put_string(out, "verdict", verdict->word);
-	fputc(',', out);
-	put_string(out, "guests", verdict->guests);
-	fputc(',', out);
-	put_string(out, "runs_in", verdict->runs_in);
-	fputc(',', out);
-	put_string(out, "text", verdict->text);
-	fputs(",\"items\":[", out);
+	fl_json_begin(&json, out);
+	fl_json_object(&json, NULL);
+	fl_json_string(&json, "version", fl_version());
+	fl_json_i64(&json, "status", verdict->status);
+	fl_json_string(&json, "verdict", verdict->word);
+	fl_json_string(&json, "guests", verdict->guests);
+	fl_json_string(&json, "runs_in", verdict->runs_in);
+	fl_json_string(&json, "text", verdict->text);
+	fl_json_array(&json, "items");
 	for (size_t i = 0; i < verdict->count; i++) {
 		const struct fl_cli_finding *finding = &verdict->findings[i];
 
-		fputs(i ? ",{" : "{", out);
-		put_string(out, "name", finding->key);
-		fputc(',', out);
-		put_string(out, "state", states[finding->state].name);
-		fputc(',', out);
-		put_string(out, "why", finding->why);
-		fputc(',', out);
-		put_string(out, "fix", finding->fix);
-		fputc('}', out);
+		fl_json_object(&json, NULL);
+		fl_json_string(&json, "name", finding->key);
+		fl_json_string(&json, "state", states[finding->state].name);
+		fl_json_string(&json, "why", finding->why);
+		fl_json_string(&json, "fix", finding->fix);
+		fl_json_close(&json);
 	}
-	fputs("]}\n", out);
+	fl_json_close(&json);
+	fl_json_close(&json);
+	return fl_json_end(&json);
 }

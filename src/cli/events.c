@@ -206,7 +206,7 @@ void fl_cli_events_put(struct fl_cli_events *events, const char *line, size_t le
 	if (events->fd < 0)
 		return;
 	pthread_mutex_lock(&events->lock);
-	if (events->failed || !make_room(events, len + 1, last)) {
+	if (!line || events->failed || !make_room(events, len + 1, last)) {
 		events->lost++;
 	} else {
 		memcpy(events->waiting + events->waiting_len, line, len);

@@ -40,7 +40,8 @@ FL_CHECKED int fl_cli_events_open(struct fl_cli_events *events, const char *wher
 /* For one that was never opened. */
 void fl_cli_events_none(struct fl_cli_events *events);
 
-/* line: without a newline. last: taken even where there is no room any more. */
+/* line: without a newline; NULL: there was no memory for it, it is lost. last: taken even where there is no room any
+ * more. */
 void fl_cli_events_put(struct fl_cli_events *events, const char *line, size_t len, bool last);
 
 uint64_t fl_cli_events_lost(struct fl_cli_events *events);

@@ -2,11 +2,12 @@
 #include "cli/output.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/json.h"
+#include "cli/event_lines.h"
 #include "cli/machine.h"
 
 #define FAULT_LINE_LEN	   4608	 /* a path and the numbers around it */
@@ -134,10 +135,11 @@ void fl_cli_on_window(void *arg, const struct fl_window_event *event)
 	struct fl_cli_output *output = arg;
 	struct fl_window_event for_people = *event;
 	char text[WINDOW_TEXT_LEN];
-	int len = fl_cli_json_window(event, text, sizeof(text));
+	size_t len;
+	char *line = fl_cli_window_line(event, &len);
 
-	if (len > 0 && (size_t)len < sizeof(text))
-		fl_cli_events_put(&output->events, text, (size_t)len, false);
+	fl_cli_events_put(&output->events, line, len, false);
+	free(line);
 	if (output->options)
 		for_people.region = fl_cli_mount_of(output->options, event->region);
 	fl_window_event_format(&for_people, text, sizeof(text));

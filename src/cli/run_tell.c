@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run_state.h"
 
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/json.h"
-
-#define EVENT_LINE_LEN 4096 /* the texts in it are below 512 bytes, each escaped to 5 at most */
+#include "cli/event_lines.h"
 
 static uint64_t realtime_ns(void)
 {
@@ -27,13 +26,14 @@ void fl_cli_run_tell_start(struct fl_cli_run_state *run)
 		.ram_len = run->options->ram_len,
 		.status = &vm_status,
 	};
-	char line[EVENT_LINE_LEN];
 
 	if (fl_vm_get_status(run->vm, &vm_status) < 0)
 		return;
-	int len = fl_cli_json_start(&event, line, sizeof(line));
+	size_t len;
+	char *line = fl_cli_start_line(&event, &len);
 
-	fl_cli_events_put(&run->output.events, line, (size_t)len, false);
+	fl_cli_events_put(&run->output.events, line, len, false);
+	free(line);
 }
 
 void fl_cli_run_tell_end(struct fl_cli_run_state *run, int status, const char *text)
@@ -48,12 +48,13 @@ void fl_cli_run_tell_end(struct fl_cli_run_state *run, int status, const char *t
 		.counters = &counters,
 		.lost_events = fl_cli_events_lost(&run->output.events),
 	};
-	char line[EVENT_LINE_LEN];
 
 	/* a VM that never started has counted nothing */
 	if (!run->vm || fl_vm_get_counters(run->vm, NULL, &counters) < 0)
 		counters = (struct fl_counters){.size = sizeof(counters)};
-	int len = fl_cli_json_end(&event, line, sizeof(line));
+	size_t len;
+	char *line = fl_cli_end_line(&event, &len);
 
-	fl_cli_events_put(&run->output.events, line, (size_t)len, true);
+	fl_cli_events_put(&run->output.events, line, len, true);
+	free(line);
 }

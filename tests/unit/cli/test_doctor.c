@@ -387,7 +387,7 @@ static char *show(bool json, bool color)
 
 	assert_non_null(out);
 	if (json)
-		fl_cli_show_json(&shown, out);
+		assert_int_equal(fl_cli_show_json(&shown, out), 0);
 	else
 		fl_cli_show_text(&shown, color, out);
 	assert_int_equal(fclose(out), 0);
@@ -424,8 +424,8 @@ static void json_for_machines(void **state)
 		      "\"runs_in\":\"box\",\"text\":\"Usable with limits.\",\"items\":["
 		      "{\"name\":\"one\",\"state\":\"yes\",\"why\":\"it \\\"is\\\" there\",\"fix\":\"\"},"
 		      "{\"name\":\"two\",\"state\":\"no\",\"why\":\"words that do not fit into the rest of this line, "
-		      "80 columns wide, are in the next\",\"fix\":\"do\\u0009this\"},"
-		      "{\"name\":\"three\",\"state\":\"info\",\"why\":\"a\\\\b\",\"fix\":\"\"}]}\n");
+		      "80 columns wide, are in the next\",\"fix\":\"do\\\\011this\"},"
+		      "{\"name\":\"three\",\"state\":\"info\",\"why\":\"a\\\\\\\\b\",\"fix\":\"\"}]}\n");
 	free(text);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The launcher's own events as lines of JSON, without a newline: docs/events.md. PURE. */
-#ifndef FL_CLI_JSON_H
-#define FL_CLI_JSON_H
+/* The launcher's own events as lines of JSON: docs/events.md. */
+#ifndef FL_CLI_EVENT_LINES_H
+#define FL_CLI_EVENT_LINES_H
 
 #include "faultline/faultline.h"
 
@@ -24,9 +24,9 @@ struct fl_cli_end_event {
 	uint64_t lost_events;
 };
 
-/* As snprintf(): the length that the whole line has; always NUL-terminated. */
-int fl_cli_json_start(const struct fl_cli_start_event *event, char *buf, size_t buf_len);
-int fl_cli_json_window(const struct fl_window_event *event, char *buf, size_t buf_len);
-int fl_cli_json_end(const struct fl_cli_end_event *event, char *buf, size_t buf_len);
+/* A line without a newline, for the caller to free(), and its length; NULL and 0: no memory. */
+char *fl_cli_start_line(const struct fl_cli_start_event *event, size_t *len);
+char *fl_cli_window_line(const struct fl_window_event *event, size_t *len);
+char *fl_cli_end_line(const struct fl_cli_end_event *event, size_t *len);
 
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/choices.h"
 #include "cli/kernel.h"
 
 static void print_size(FILE *out, const char *name, uint64_t len)
@@ -24,7 +25,7 @@ static void print_size(FILE *out, const char *name, uint64_t len)
 static void print_policy(FILE *out, const struct fl_policy *policy)
 {
 	for (size_t i = 0; i < FL_POLICY_MAX; i++) {
-		fprintf(out, "%s%s", i ? "," : "", fl_action_name(policy->action[i]));
+		fprintf(out, "%s%s", i ? "," : "", fl_cli_choice_word(FL_CLI_OPTION_ON_FAULT, policy->action[i]));
 		if (policy->action[i] == FL_ACTION_STOP)
 			break;
 	}
@@ -42,24 +43,23 @@ static void print_switch(FILE *out, const char *name, bool on)
 	fprintf(out, "%s = %s\n", name, on ? "yes" : "no");
 }
 
+/* mount: of the share that it is said of; "": said of none */
+static void print_choice(FILE *out, int option, const char *mount, unsigned int value)
+{
+	fprintf(out, "%s = %s%s%s\n", fl_cli_find_option(fl_cli_find_verb("run"), option)->name, mount,
+		mount[0] ? "=" : "", fl_cli_choice_word(option, value));
+}
+
 static void print_machine(FILE *out, const struct fl_cli_options *options, const char *kernel)
 {
-	static const char *const hosts[] = {
-		[FL_CLI_HOST_AUTO] = "auto", [FL_CLI_HOST_KVM] = "kvm", [FL_CLI_HOST_BOX] = "box"};
-
 	print_text(out, "kernel", kernel);
 	print_text(out, "params", options->params);
 	fprintf(out, "cpus = %" PRIu32 "\n", options->vcpus);
 	print_size(out, "memory = ", options->ram_len);
 	fputc('\n', out);
-	print_text(out, "host", hosts[options->host]);
+	print_choice(out, FL_CLI_OPTION_HOST, "", options->host);
 	print_switch(out, "unpatched", options->unpatched);
 	print_switch(out, "net", options->net);
-}
-
-static const char *dax_word(enum fl_cli_dax dax)
-{
-	return dax == FL_CLI_DAX_ALWAYS ? "always" : dax == FL_CLI_DAX_NEVER ? "never" : "inode";
 }
 
 static void print_share(FILE *out, const struct fl_cli_share *share, bool is_root)
@@ -72,9 +72,9 @@ static void print_share(FILE *out, const struct fl_cli_share *share, bool is_roo
 			share->overlay_dir ? "=" : "", share->overlay_dir ? share->overlay_dir : "");
 	else
 		fprintf(out, "%s = %s=%s\n", share->writable ? "rwdir" : "rodir", share->mount, share->dir);
-	fprintf(out, "dax = %s=%s\n", share->mount, dax_word(share->dax));
-	fprintf(out, "map = %s=%s\n", share->mount, share->users == FL_USERS_HOST ? "host" : "self");
-	fprintf(out, "mounts = %s=%s\n", share->mount, share->one_mount ? "hide" : "show");
+	print_choice(out, FL_CLI_OPTION_DAX, share->mount, share->dax);
+	print_choice(out, FL_CLI_OPTION_MAP, share->mount, share->users);
+	print_choice(out, FL_CLI_OPTION_MOUNTS, share->mount, share->one_mount);
 	fprintf(out, "on-fault = %s=", share->mount);
 	print_policy(out, &share->policy);
 }
@@ -107,24 +107,21 @@ static void print_files(FILE *out, const struct fl_cli_options *options)
 
 static void print_rest(FILE *out, const struct fl_cli_options *options)
 {
-	static const char *const ttys[] = {"auto", "always", "never"};
-	static const char *const levels[] = {"error", "warn", "info", "debug"};
-
 	print_text(out, "cwd", options->cwd);
 	print_text(out, "user", options->user);
 	print_text(out, "hostname", options->hostname);
-	print_text(out, "tty", ttys[options->tty]);
+	print_choice(out, FL_CLI_OPTION_TTY, "", options->tty);
 	for (size_t i = 0; i < options->env_count; i++)
 		print_text(out, "env", options->env[i]);
 	fputs("on-fault = ram=", out);
 	print_policy(out, &options->ram_policy);
-	print_text(out, "on-stop", options->wait_on_stop ? "wait" : "exit");
-	print_text(out, "fault-mode", fl_fault_mode_name(options->fault_mode));
+	print_choice(out, FL_CLI_OPTION_ON_STOP, "", options->wait_on_stop);
+	print_choice(out, FL_CLI_OPTION_FAULT_MODE, "", options->fault_mode);
 	print_text(out, "events", options->events);
 	print_text(out, "report", options->report);
 	if (options->timeout_s)
 		fprintf(out, "timeout = %" PRIu32 "\n", options->timeout_s);
-	print_text(out, "log-level", levels[options->log_level]);
+	print_choice(out, FL_CLI_OPTION_LOG_LEVEL, "", options->log_level);
 }
 
 /* As a shell would need it; a comment has one line. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cli/choices.h"
+
 #define OPTION_COLUMN 34 /* where the brief text of an option begins */
 #define VERB_COLUMN   12
 
@@ -19,15 +21,25 @@ static void print_option(FILE *out, const struct fl_cli_option *option)
 	fprintf(out, "%-*s %s\n", OPTION_COLUMN - 1, left, option->brief);
 }
 
+static void print_choices(FILE *out, const struct fl_cli_choice *choices)
+{
+	char text[FL_CLI_CHOICES_TEXT_LEN];
+
+	fprintf(out, "%*s%s\n", OPTION_COLUMN + 2, "", fl_cli_choices_text(choices, text));
+}
+
 static size_t print_options(FILE *out, const struct fl_cli_verb *verb, bool all)
 {
 	size_t left_out = 0;
 
 	for (const struct fl_cli_option *option = verb->options; option->name; option++) {
-		if (all || option->flags & FL_CLI_COMMON)
-			print_option(out, option);
-		else
+		if (!all && !(option->flags & FL_CLI_COMMON)) {
 			left_out++;
+			continue;
+		}
+		print_option(out, option);
+		if (all && option->choices)
+			print_choices(out, option->choices);
 	}
 	return left_out;
 }

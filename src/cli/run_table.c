@@ -2,68 +2,75 @@
 /* The options of "faultline run". */
 #include <stddef.h>
 
-#include "cli/verbs.h"
+#include "cli/options.h"
 
 static const struct fl_cli_choice dax_choices[] = {
-	{"inode", "Those files that the host can map; the others are read and written with requests. The default."},
-	{"always",
+	{"inode", FL_CLI_DAX_INODE,
+	 "Those files that the host can map; the others are read and written with requests. The default."},
+	{"always", FL_CLI_DAX_ALWAYS,
 	 "All. What the host cannot map cannot be read then, and a guest whose kernel maps none does not start."},
-	{"never", "None."},
-	{NULL, NULL},
+	{"never", FL_CLI_DAX_NEVER, "None."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice map_choices[] = {
-	{"self", "All are who runs faultline, with that user's files and rights. The default."},
-	{"host", "Each is the host's user of the same number, root too. Only for root."},
-	{NULL, NULL},
+	{"self", FL_USERS_SELF, "All are who runs faultline, with that user's files and rights. The default."},
+	{"host", FL_USERS_HOST, "Each is the host's user of the same number, root too. Only for root."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice mounts_choices[] = {
-	{"show", "The guest sees it. The default."},
-	{"hide", "The guest sees an empty directory there."},
-	{NULL, NULL},
+	{"show", false, "The guest sees it. The default."},
+	{"hide", true, "The guest sees an empty directory there."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice mode_choices[] = {
-	{"auto", "Strict where that costs nothing, else watch; \"faultline doctor\" shows which. The default."},
-	{"strict", "KVM reports each at once, but an idle guest without Faultline's patches looks busy to the host."},
-	{"watch", "By the lengths of files, which are followed, and by a look at virtual CPUs that stand still."},
-	{NULL, NULL},
+	{"auto", FL_FAULT_MODE_AUTO,
+	 "Strict where that costs nothing, else watch; \"faultline doctor\" shows which. The default."},
+	{"strict", FL_FAULT_MODE_STRICT,
+	 "KVM reports each at once, but an idle guest without Faultline's patches looks busy to the host."},
+	{"watch", FL_FAULT_MODE_WATCH,
+	 "By the lengths of files, which are followed, and by a look at virtual CPUs that stand still."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice fault_choices[] = {
-	{"reflect", "Only the process in the guest that needs the page is told (SIGBUS, or its system call fails)."},
-	{"substitute", "The guest finds a page of zeros there instead."},
-	{"stop", "The guest is stopped with a report. The end of every list."},
-	{NULL, NULL},
+	{"reflect", FL_ACTION_REFLECT,
+	 "Only the process in the guest that needs the page is told (SIGBUS, or its system call fails)."},
+	{"substitute", FL_ACTION_SUBSTITUTE, "The guest finds a page of zeros there instead."},
+	{"stop", FL_ACTION_STOP, "The guest is stopped with a report. The end of every list."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice stop_choices[] = {
-	{"exit", "The guest is gone. The default."},
-	{"wait", "Its memory is kept, with a report, for whoever wants to look, until SIGINT or SIGTERM."},
-	{NULL, NULL},
+	{"exit", false, "The guest is gone. The default."},
+	{"wait", true, "Its memory is kept, with a report, for whoever wants to look, until SIGINT or SIGTERM."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice tty_choices[] = {
-	{"auto", "If standard input and output are terminals. The default."},
-	{"always", "Also if they are none."},
-	{"never", "Standard input, output and error are three pipes."},
-	{NULL, NULL},
+	{"auto", FL_CLI_TTY_AUTO, "If standard input and output are terminals. The default."},
+	{"always", FL_CLI_TTY_ALWAYS, "Also if they are none."},
+	{"never", FL_CLI_TTY_NEVER, "Standard input, output and error are three pipes."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice level_choices[] = {
-	{"error", "What keeps the guest from going on."},
-	{"warn", "And what somebody should know. The default."},
-	{"info", "And what Faultline does, with the guest's console (as -v)."},
-	{"debug", "And how (as -vv)."},
-	{NULL, NULL},
+	{"error", FL_LOG_ERROR, "What keeps the guest from going on."},
+	{"warn", FL_LOG_WARN, "And what somebody should know. The default."},
+	{"info", FL_LOG_INFO, "And what Faultline does, with the guest's console (as -v)."},
+	{"debug", FL_LOG_DEBUG, "And how (as -vv)."},
+	{NULL, 0, NULL},
 };
 
 static const struct fl_cli_choice host_choices[] = {
-	{"auto", "This one, if its /dev/kvm can run Linux guests, else the box; a line says so. The default."},
-	{"kvm", "This one."},
-	{"box", "The box: a stock Debian kernel under software emulation. Slow, but it needs no hardware."},
-	{NULL, NULL},
+	{"auto", FL_CLI_HOST_AUTO,
+	 "This one, if its /dev/kvm can run Linux guests, else the box; a line says so. The default."},
+	{"kvm", FL_CLI_HOST_KVM, "This one."},
+	{"box", FL_CLI_HOST_BOX,
+	 "The box: a stock Debian kernel under software emulation. Slow, but it needs no hardware."},
+	{NULL, 0, NULL},
 };
 
 #define RARE 0

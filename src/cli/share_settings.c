@@ -2,84 +2,55 @@
 #include "cli/share_settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/choices.h"
 #include "cli/diag.h"
 #include "cli/values.h"
 
-#define WORDS_MAX 3
-
-struct setting_kind {
-	int option;
-	const char *name;
-	const char *wanted;
-	const char *words[WORDS_MAX]; /* in the order of the values */
-	void (*apply)(struct fl_cli_share *share, unsigned int value);
-};
-
-static void apply_dax(struct fl_cli_share *share, unsigned int value)
+static void apply(struct fl_cli_share *share, const struct fl_cli_setting *setting)
 {
-	share->dax = (enum fl_cli_dax)value;
+	if (setting->option == FL_CLI_OPTION_DAX)
+		share->dax = (enum fl_cli_dax)setting->value;
+	else if (setting->option == FL_CLI_OPTION_MAP)
+		share->users = (enum fl_users)setting->value;
+	else
+		share->one_mount = setting->value;
 }
 
-static void apply_users(struct fl_cli_share *share, unsigned int value)
+static const struct fl_cli_option *find_row(int option)
 {
-	share->users = (enum fl_users)value;
+	return fl_cli_find_option(fl_cli_find_verb("run"), option);
 }
 
-static void apply_mounts(struct fl_cli_share *share, unsigned int value)
+static int no_such_word(const struct fl_cli_option *row, const char *text, struct fl_diag *diag)
 {
-	share->one_mount = value;
-}
+	char choices[FL_CLI_CHOICES_TEXT_LEN];
 
-static const struct setting_kind kinds[] = {
-	{FL_CLI_OPTION_DAX,
-	 "--dax",
-	 "inode, always or never",
-	 {[FL_CLI_DAX_INODE] = "inode", [FL_CLI_DAX_ALWAYS] = "always", [FL_CLI_DAX_NEVER] = "never"},
-	 apply_dax},
-	{FL_CLI_OPTION_MAP, "--map", "self or host", {[FL_USERS_SELF] = "self", [FL_USERS_HOST] = "host"}, apply_users},
-	{FL_CLI_OPTION_MOUNTS, "--mounts", "show or hide", {"show", "hide"}, apply_mounts},
-};
-
-static const struct setting_kind *find_kind(int option)
-{
-	size_t i = 0;
-
-	while (kinds[i].option != option)
-		i++;
-	return &kinds[i];
-}
-
-static int find_word(const struct setting_kind *kind, const char *word, unsigned int *value)
-{
-	for (unsigned int i = 0; i < WORDS_MAX; i++) {
-		if (kind->words[i] && strcmp(kind->words[i], word) == 0) {
-			*value = i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return fl_cli_diag(diag, -EINVAL,
+			   "--%s wants %s, for one share alone after its GUESTPATH and \"=\", not \"%s\".", row->name,
+			   fl_cli_choices_text(row->choices, choices), text);
 }
 
 int fl_cli_add_setting(struct fl_cli_options *options, int option, const char *text, struct fl_diag *diag)
 {
 	struct fl_cli_setting *grown = reallocarray(options->settings, options->setting_count + 1, sizeof(*grown));
-	const struct setting_kind *kind = find_kind(option);
 	const char *equals = text[0] == '/' ? strrchr(text, '=') : NULL;
+	const char *word = equals ? equals + 1 : text;
 	struct fl_cli_setting setting = {.option = option};
+	char dashed[32];
 	int ret;
 
 	if (!grown)
 		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
 	options->settings = grown;
-	if (find_word(kind, equals ? equals + 1 : text, &setting.value) < 0)
-		return fl_cli_diag(diag, -EINVAL,
-				   "%s wants %s, for one share alone after its GUESTPATH and \"=\", not \"%s\".",
-				   kind->name, kind->wanted, text);
+	if (fl_cli_find_choice(option, word, strlen(word), &setting.value) < 0)
+		return no_such_word(find_row(option), text, diag);
 	if (equals) {
-		ret = fl_cli_parse_mount(kind->name, text, (size_t)(equals - text), &setting.mount, diag);
+		snprintf(dashed, sizeof(dashed), "--%s", find_row(option)->name);
+		ret = fl_cli_parse_mount(dashed, text, (size_t)(equals - text), &setting.mount, diag);
 		if (ret < 0)
 			return ret;
 	}
@@ -97,7 +68,7 @@ static bool apply_setting(struct fl_cli_options *options, const struct fl_cli_se
 
 		if (setting->mount && strcmp(share->mount, setting->mount) != 0)
 			continue;
-		find_kind(setting->option)->apply(share, setting->value);
+		apply(share, setting);
 		found = true;
 	}
 	return found;
@@ -110,8 +81,8 @@ int fl_cli_settle_settings(struct fl_cli_options *options, struct fl_diag *diag)
 			const struct fl_cli_setting *setting = &options->settings[i];
 
 			if ((pass == 0) == !setting->mount && !apply_setting(options, setting))
-				return fl_cli_diag(diag, -EINVAL, "%s: no directory is shared at %s.",
-						   find_kind(setting->option)->name, setting->mount);
+				return fl_cli_diag(diag, -EINVAL, "--%s: no directory is shared at %s.",
+						   find_row(setting->option)->name, setting->mount);
 		}
 	}
 	return 0;

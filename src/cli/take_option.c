@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/choices.h"
 #include "cli/diag.h"
 #include "cli/share_settings.h"
 #include "cli/values.h"
@@ -103,19 +104,10 @@ static int take_v(struct fl_cli_options *options, const char *next, bool *took_n
 	return 0;
 }
 
-static int set_log_level(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
+static void set_log_level(struct fl_cli_options *options, enum fl_log_level level)
 {
-	static const char *const names[] = {
-		[FL_LOG_ERROR] = "error", [FL_LOG_WARN] = "warn", [FL_LOG_INFO] = "info", [FL_LOG_DEBUG] = "debug"};
-
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			options->log_level = (enum fl_log_level)i;
-			options->verbosity = i > FL_LOG_WARN ? i - FL_LOG_WARN : 0;
-			return 0;
-		}
-	}
-	return fl_cli_diag(diag, -EINVAL, "--log-level is error, warn, info or debug, not \"%s\".", text);
+	options->log_level = level;
+	options->verbosity = level > FL_LOG_WARN ? level - FL_LOG_WARN : 0;
 }
 
 /* It names a socket in a directory, and guests are called by it. */
@@ -144,20 +136,6 @@ static int set_hostname(struct fl_cli_options *options, const char *text, struct
 				   HOSTNAME_LEN_MAX, text);
 	options->hostname = text;
 	return 0;
-}
-
-static int set_tty(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
-{
-	static const char *const names[] = {
-		[FL_CLI_TTY_AUTO] = "auto", [FL_CLI_TTY_ALWAYS] = "always", [FL_CLI_TTY_NEVER] = "never"};
-
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			options->tty = (enum fl_cli_tty)i;
-			return 0;
-		}
-	}
-	return fl_cli_diag(diag, -EINVAL, "--tty is auto, always or never, not \"%s\".", text);
 }
 
 static int set_help(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
@@ -210,28 +188,6 @@ static int set_policy(struct fl_cli_options *options, const char *text, struct f
 	else if (ret == 0)
 		options->policy = override.policy;
 	return ret;
-}
-
-static int set_on_stop(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
-{
-	options->wait_on_stop = strcmp(text, "wait") == 0;
-	if (!options->wait_on_stop && strcmp(text, "exit") != 0)
-		return fl_cli_diag(diag, -EINVAL, "--on-stop is exit or wait, not \"%s\".", text);
-	return 0;
-}
-
-static int set_host(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
-{
-	static const char *const names[] = {
-		[FL_CLI_HOST_AUTO] = "auto", [FL_CLI_HOST_KVM] = "kvm", [FL_CLI_HOST_BOX] = "box"};
-
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			options->host = (enum fl_cli_host)i;
-			return 0;
-		}
-	}
-	return fl_cli_diag(diag, -EINVAL, "--host is auto, kvm or box, not \"%s\".", text);
 }
 
 static int add_env(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
@@ -301,6 +257,27 @@ int fl_cli_set_defaults(struct fl_cli_options *options, struct fl_diag *diag)
 	return set_root(options, "/", diag);
 }
 
+/* Those options whose table says all that can be said. */
+static int take_choice(struct fl_cli_options *options, int option, const char *text, struct fl_diag *diag)
+{
+	unsigned int value;
+	int ret = fl_cli_parse_choice(option, text, &value, diag);
+
+	if (ret < 0)
+		return ret;
+	if (option == FL_CLI_OPTION_FAULT_MODE)
+		options->fault_mode = (enum fl_fault_mode)value;
+	else if (option == FL_CLI_OPTION_ON_STOP)
+		options->wait_on_stop = value;
+	else if (option == FL_CLI_OPTION_TTY)
+		options->tty = (enum fl_cli_tty)value;
+	else if (option == FL_CLI_OPTION_HOST)
+		options->host = (enum fl_cli_host)value;
+	else
+		set_log_level(options, (enum fl_log_level)value);
+	return 0;
+}
+
 int fl_cli_take_option(void *target, int value, const char *text, const char *next, bool *took_next,
 		       struct fl_diag *diag)
 {
@@ -341,11 +318,13 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		return fl_cli_parse_number("--entry-timeout", text, 0, TIMEOUT_MS_MAX, &options->entry_timeout_ms,
 					   diag);
 	case FL_CLI_OPTION_FAULT_MODE:
-		return fl_cli_parse_fault_mode("--fault-mode", text, &options->fault_mode, diag);
+	case FL_CLI_OPTION_ON_STOP:
+	case FL_CLI_OPTION_TTY:
+	case FL_CLI_OPTION_HOST:
+	case FL_CLI_OPTION_LOG_LEVEL:
+		return take_choice(options, value, text, diag);
 	case FL_CLI_OPTION_ON_FAULT:
 		return set_policy(options, text, diag);
-	case FL_CLI_OPTION_ON_STOP:
-		return set_on_stop(options, text, diag);
 	case FL_CLI_OPTION_REPORT:
 		options->report = text;
 		return 0;
@@ -366,10 +345,6 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		return 0;
 	case FL_CLI_OPTION_HOSTNAME:
 		return set_hostname(options, text, diag);
-	case FL_CLI_OPTION_TTY:
-		return set_tty(options, text, diag);
-	case FL_CLI_OPTION_HOST:
-		return set_host(options, text, diag);
 	case FL_CLI_OPTION_UNPATCHED:
 		options->unpatched = true;
 		return 0;
@@ -379,8 +354,6 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		return add_volume(options, text, diag);
 	case FL_CLI_OPTION_NAME:
 		return set_name(options, text, diag);
-	case FL_CLI_OPTION_LOG_LEVEL:
-		return set_log_level(options, text, diag);
 	case FL_CLI_OPTION_CONFIG:
 		options->config = text;
 		return 0;
@@ -391,7 +364,8 @@ int fl_cli_take_option(void *target, int value, const char *text, const char *ne
 		options->dry_run = true;
 		return 0;
 	case 'q':
-		return set_log_level(options, "error", diag);
+		set_log_level(options, FL_LOG_ERROR);
+		return 0;
 	case 'v':
 		return take_v(options, next, took_next, diag);
 	case 'h':

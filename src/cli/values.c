@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/choices.h"
 #include "cli/diag.h"
 
 /* strtoull() takes signs, blanks and hexadecimal: a size or a count is none of these. */
@@ -84,39 +85,19 @@ int fl_cli_parse_address(const char *option, const char *text, uint64_t *address
 	return 0;
 }
 
-int fl_cli_parse_fault_mode(const char *option, const char *text, enum fl_fault_mode *mode, struct fl_diag *diag)
+static int no_such_action(const char *option, const char *word, size_t len, struct fl_diag *diag)
 {
-	static const enum fl_fault_mode modes[] = {FL_FAULT_MODE_AUTO, FL_FAULT_MODE_STRICT, FL_FAULT_MODE_WATCH};
-	static const char *const names[] = {"auto", "strict", "watch"};
+	const struct fl_cli_option *row = fl_cli_find_option(fl_cli_find_verb("run"), FL_CLI_OPTION_ON_FAULT);
+	char text[FL_CLI_CHOICES_TEXT_LEN];
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*mode = modes[i];
-			return 0;
-		}
-	}
-	return fl_cli_diag(diag, -EINVAL, "%s is auto, strict or watch, not \"%s\".", option, text);
-}
-
-static int parse_action(const char *word, size_t len, enum fl_action *action)
-{
-	static const struct {
-		const char *name;
-		enum fl_action action;
-	} names[] = {{"reflect", FL_ACTION_REFLECT}, {"substitute", FL_ACTION_SUBSTITUTE}, {"stop", FL_ACTION_STOP}};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strlen(names[i].name) == len && memcmp(names[i].name, word, len) == 0) {
-			*action = names[i].action;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return fl_cli_diag(diag, -EINVAL, "%s takes %s, with commas between them, not \"%.*s\".", option,
+			   fl_cli_choices_text(row->choices, text), (int)len, word);
 }
 
 int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *policy, struct fl_diag *diag)
 {
 	struct fl_policy parsed = {{FL_ACTION_STOP}};
+	unsigned int action;
 	size_t count = 0;
 
 	for (const char *word = text;; word += strcspn(word, ",") + 1) {
@@ -125,10 +106,9 @@ int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *
 		if (count == FL_POLICY_MAX)
 			return fl_cli_diag(diag, -EINVAL, "%s takes at most %d actions, and \"%s\" has more.", option,
 					   FL_POLICY_MAX, text);
-		if (parse_action(word, len, &parsed.action[count++]) < 0)
-			return fl_cli_diag(diag, -EINVAL,
-					   "%s knows the actions reflect, substitute and stop, not \"%.*s\".", option,
-					   (int)len, word);
+		if (fl_cli_find_choice(FL_CLI_OPTION_ON_FAULT, word, len, &action) < 0)
+			return no_such_action(option, word, len, diag);
+		parsed.action[count++] = (enum fl_action)action;
 		if (count > 1 && parsed.action[count - 2] == FL_ACTION_STOP)
 			return fl_cli_diag(diag, -EINVAL, "%s: nothing is tried after stop, so put it last in \"%s\".",
 					   option, text);

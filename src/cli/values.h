@@ -16,10 +16,6 @@ FL_CHECKED int fl_cli_parse_number(const char *option, const char *text, uint32_
 /* "0x180000000", "6G": as a size, or hexadecimal */
 FL_CHECKED int fl_cli_parse_address(const char *option, const char *text, uint64_t *address, struct fl_diag *diag);
 
-/* "auto", "strict", "watch" */
-FL_CHECKED int fl_cli_parse_fault_mode(const char *option, const char *text, enum fl_fault_mode *mode,
-				       struct fl_diag *diag);
-
 /* "reflect,substitute,stop" */
 FL_CHECKED int fl_cli_parse_policy(const char *option, const char *text, struct fl_policy *policy,
 				   struct fl_diag *diag);

@@ -52,6 +52,7 @@ enum fl_cli_option_value {
 
 struct fl_cli_choice {
 	const char *word;
+	unsigned int value; /* what the launcher makes of it: of an enum or bool */
 	const char *meaning;
 };
 

@@ -108,7 +108,38 @@ static void it_says_the_same_when_it_is_read_again(void **state)
 	free(second);
 }
 
+static void assert_word_comes_back(const char *image, const struct fl_cli_option *option, const char *word)
+{
+	const char *before = option->argument[0] == '[' ? "/=" : ""; /* "[GUESTPATH=]" */
+	const char *after = option->value == FL_CLI_OPTION_ON_FAULT && strcmp(word, "stop") != 0 ? ",stop" : "";
+	char argument[64], line[64];
+	const char *const words[] = {"-k", image, argument};
+
+	snprintf(argument, sizeof(argument), "--%s=%s", option->name, word);
+	snprintf(line, sizeof(line), "\n%s = %s%s%s\n", option->name, before, word, after);
+	char *text = dry_run(NULL, 3, words);
+
+	if (!strstr(text, line))
+		fail_msg("%s: no \"%s\" in\n%s", argument, line + 1, text);
+	free(text);
+}
+
+static void each_word_of_the_table_comes_back(void **state)
+{
+	unsigned int seen = 0;
+	char image[64];
+
+	(void)state;
+	put_image(image);
+	for (const struct fl_cli_option *option = fl_cli_run_options; option->name; option++)
+		for (const struct fl_cli_choice *choice = option->choices; choice && choice->word; choice++, seen++)
+			assert_word_comes_back(image, option, choice->word);
+	unlink(image);
+	assert_true(seen > 20);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(it_says_the_same_when_it_is_read_again),
+	cmocka_unit_test(each_word_of_the_table_comes_back),
 };
 FL_TEST_MAIN(10, tests)

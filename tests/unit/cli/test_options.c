@@ -516,9 +516,9 @@ static void one_place_can_have_a_policy_of_its_own(void **state)
 	PARSE(&line, "run", "--on-fault", "/a/../b=stop", "--", "ls");
 	assert_refused(&line, "\"..\"");
 	PARSE(&line, "run", "--on-fault", "/=", "--", "ls");
-	assert_refused(&line, "reflect, substitute and stop");
+	assert_refused(&line, "takes reflect, substitute or stop");
 	PARSE(&line, "run", "--on-fault", "ask", "--", "ls");
-	assert_refused(&line, "reflect, substitute and stop");
+	assert_refused(&line, "takes reflect, substitute or stop");
 }
 
 static void one_share_can_have_settings_of_its_own(void **state)

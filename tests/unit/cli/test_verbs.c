@@ -53,6 +53,16 @@ static void help_fits_a_screen(void **state)
 	}
 }
 
+static void all_help_has_the_words(void **state)
+{
+	char *text = help_of(fl_cli_find_verb("run"), true);
+
+	(void)state;
+	assert_non_null(strstr(text, "\n                                    auto, kvm or box\n"));
+	assert_non_null(strstr(text, "\n                                    error, warn, info or debug\n"));
+	free(text);
+}
+
 static void rows_are_whole(void **state)
 {
 	(void)state;
@@ -155,6 +165,7 @@ static void other_words_are_named(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(help_fits_a_screen),
+	cmocka_unit_test(all_help_has_the_words),
 	cmocka_unit_test(rows_are_whole),
 	cmocka_unit_test(run_takes_every_option_of_its_table),
 	cmocka_unit_test(the_first_word_says_what_to_do),

@@ -90,7 +90,7 @@ static void templates_are_held_against_the_table(void **state)
 
 static void an_option_has_all_that_is_known_of_it(void **state)
 {
-	static const struct fl_cli_choice choices[] = {{"slow", "With care."}, {"fast", "Without."}, {NULL, NULL}};
+	static const struct fl_cli_choice choices[] = {{"slow", 0, "With care."}, {"fast", 1, "Without."}, {NULL, 0, NULL}};
 	static const struct fl_cli_option option = {'s',
 						    FL_CLI_REPEATED,
 						    "speed",

@@ -18,10 +18,17 @@ struct bench {
 	struct fl_cli_verdict verdict;
 };
 
+/* root/path, for as long as nobody asks for another one. */
+static const char *path_of(struct bench *bench, const char *path)
+{
+	snprintf(bench->path, sizeof(bench->path), "%s%s", bench->root, path);
+	return bench->path;
+}
+
 /* root/path with that text, and the directories above it. */
 static void put(struct bench *bench, const char *path, const char *text)
 {
-	snprintf(bench->path, sizeof(bench->path), "%s%s", bench->root, path);
+	path_of(bench, path);
 	for (char *c = bench->path + strlen(bench->root) + 1; *c; c++) {
 		if (*c != '/')
 			continue;
@@ -36,50 +43,68 @@ static void put(struct bench *bench, const char *path, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
+static void set_search_path(struct bench *bench, const char *dirs, bool with_own)
+{
+	char *path = NULL;
+
+	free((void *)(uintptr_t)bench->facts.search_path);
+	assert_true(asprintf(&path, "%s%s%s", dirs, with_own ? bench->root : "", with_own ? "/bin" : "") > 0);
+	bench->facts.search_path = path;
+}
+
 /* A host with everything, by what files and system calls say on such a one. */
+static const struct {
+	const char *path, *text;
+} good_files[] = {
+	{"/dev/kvm", ""},
+	{"/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu svm_lock vme vmx popcnt\n"},
+	{"/sys/module/kvm_intel/parameters/nested", "Y\n"},
+	{"/sys/module/kvm_intel/parameters/ept", "Y\n"},
+	{"/sys/module/kvm/parameters/nx_huge_pages", "N\n"},
+	{"/sys/module/kvm/parameters/halt_poll_ns", "200000\n"},
+	{"/proc/sys/kernel/io_uring_disabled", "0\n"},
+	{"/proc/sys/fs/inotify/max_user_watches", "65536\n"},
+	{"/proc/sys/fs/inotify/max_user_instances", "128\n"},
+	{"/proc/sys/vm/max_map_count", "65530\n"},
+	{"/proc/sys/vm/overcommit_memory", "0\n"},
+	{"/proc/meminfo", "MemTotal:       16000000 kB\nMemAvailable:    8388608 kB\n"},
+	{"/sys/kernel/mm/transparent_hugepage/shmem_enabled", "always within_size [advise] never deny force\n"},
+	{"/bin/passt", ""},
+};
+
+static const struct fl_cli_facts good_facts = {
+	.host = {.use = FL_HOST_LINUX,
+		 .strict = true,
+		 .watch = true,
+		 .text = "/dev/kvm, VMX, runs Linux guests",
+		 .shapes = "efault"},
+	.user = "ada",
+	.modes = {{.guest = "a kernel", .mode = FL_FAULT_MODE_STRICT, .why = "because"},
+		  {.guest = "a kernel", .mode = FL_FAULT_MODE_STRICT, .why = "because"},
+		  {.guest = "a kernel", .mode = FL_FAULT_MODE_STRICT, .why = "because"}},
+	.memlock_len = 8388608,
+	.descriptors = 524288,
+	.kernel_version = 6001,
+	.guest_kernel = "/k/bzImage",
+	.box = "/b/box",
+	.box_says = "ready",
+	.box_usable = true,
+};
+
 static int setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
-	struct fl_cli_facts *facts = &bench->facts;
 
+	assert_non_null(bench);
 	strcpy(bench->root, "/tmp/fl-doctor.XXXXXX");
 	assert_non_null(mkdtemp(bench->root));
-	put(bench, "/dev/kvm", "");
-	put(bench, "/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu svm_lock vme vmx popcnt\n");
-	put(bench, "/sys/module/kvm_intel/parameters/nested", "Y\n");
-	put(bench, "/sys/module/kvm_intel/parameters/ept", "Y\n");
-	put(bench, "/sys/module/kvm/parameters/nx_huge_pages", "N\n");
-	put(bench, "/sys/module/kvm/parameters/halt_poll_ns", "200000\n");
-	put(bench, "/proc/sys/kernel/io_uring_disabled", "0\n");
-	put(bench, "/proc/sys/fs/inotify/max_user_watches", "65536\n");
-	put(bench, "/proc/sys/fs/inotify/max_user_instances", "128\n");
-	put(bench, "/proc/sys/vm/max_map_count", "65530\n");
-	put(bench, "/proc/sys/vm/overcommit_memory", "0\n");
-	put(bench, "/proc/meminfo", "MemTotal:       16000000 kB\nMemAvailable:    8388608 kB\n");
-	put(bench, "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
-	    "always within_size [advise] never deny force\n");
-	put(bench, "/bin/passt", "");
-	assert_int_equal(chmod(bench->path, 0755), 0);
-	facts->root = bench->root;
-	facts->host = (struct fl_host_report){.use = FL_HOST_LINUX, .strict = true, .watch = true};
-	strcpy(facts->host.text, "/dev/kvm, VMX, runs Linux guests");
-	strcpy(facts->host.shapes, "efault");
-	facts->uid = geteuid();
-	facts->user = "ada";
-	for (size_t i = 0; i < FL_CLI_MODES; i++) {
-		facts->modes[i].mode = FL_FAULT_MODE_STRICT;
-		strcpy(facts->modes[i].guest, "a kernel");
-		strcpy(facts->modes[i].why, "because");
-	}
-	facts->memlock_len = 8388608;
-	facts->descriptors = 524288;
-	facts->kernel_version = 6001;
-	strcpy(facts->guest_kernel, "/k/bzImage");
-	strcpy(facts->box, "/b/box");
-	strcpy(facts->box_says, "ready");
-	facts->box_usable = true;
-	facts->search_path = strdup("/nonexistent::/bin");
-	facts->runtime_dir = bench->root;
+	for (size_t i = 0; i < sizeof(good_files) / sizeof(good_files[0]); i++)
+		put(bench, good_files[i].path, good_files[i].text);
+	assert_int_equal(chmod(path_of(bench, "/bin/passt"), 0755), 0);
+	bench->facts = good_facts;
+	bench->facts.root = bench->facts.runtime_dir = bench->root;
+	bench->facts.uid = geteuid();
+	set_search_path(bench, "/nonexistent::", true);
 	*state = bench;
 	return 0;
 }
@@ -100,15 +125,6 @@ static int teardown(void **state)
 	free((void *)(uintptr_t)bench->facts.search_path);
 	free(bench);
 	return 0;
-}
-
-static void set_search_path(struct bench *bench, const char *dirs, bool with_own)
-{
-	char *path = NULL;
-
-	free((void *)(uintptr_t)bench->facts.search_path);
-	assert_true(asprintf(&path, "%s%s%s", dirs, with_own ? bench->root : "", with_own ? "/bin" : "") > 0);
-	bench->facts.search_path = path;
 }
 
 static const struct fl_cli_finding *find(struct bench *bench, const char *key)
@@ -137,7 +153,6 @@ static void a_host_with_everything(void **state)
 {
 	struct bench *bench = *state;
 
-	set_search_path(bench, "/nonexistent::", true);
 	fl_cli_examine(&bench->facts, &bench->verdict);
 	for (size_t i = 0; i < bench->verdict.count; i++) {
 		const struct fl_cli_finding *finding = &bench->verdict.findings[i];
@@ -157,8 +172,7 @@ static void without_the_device(void **state)
 {
 	struct bench *bench = *state;
 
-	put(bench, "/dev/kvm", "");
-	assert_int_equal(unlink(bench->path), 0);
+	assert_int_equal(unlink(path_of(bench, "/dev/kvm")), 0);
 	assert_finding(bench, "kvm-device", FL_CLI_STATE_NO, "no such device", "modprobe kvm_intel");
 	put(bench, "/proc/cpuinfo", "flags\t\t: fpu svm\n");
 	assert_finding(bench, "kvm-device", FL_CLI_STATE_NO, "no such device", "modprobe kvm_amd");

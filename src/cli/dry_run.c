@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/choices.h"
-#include "cli/kernel.h"
 
 static void print_size(FILE *out, const char *name, uint64_t len)
 {
@@ -150,16 +149,10 @@ static void print_command(FILE *out, const struct fl_cli_options *options)
 	fputc('\n', out);
 }
 
-int fl_cli_dry_run(const struct fl_cli_options *options, FILE *out, struct fl_diag *diag)
+void fl_cli_dry_run(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, FILE *out)
 {
-	struct fl_cli_kernel kernel;
-	int ret = fl_cli_default_kernel(options->kernel, &kernel, diag);
-
-	if (ret < 0)
-		return ret;
-	print_machine(out, options, kernel.path);
+	print_machine(out, options, kernel->path);
 	print_files(out, options);
 	print_rest(out, options);
 	print_command(out, options);
-	return 0;
 }

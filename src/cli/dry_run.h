@@ -4,12 +4,13 @@
 
 #include <stdio.h>
 
+#include "cli/kernel.h"
 #include "cli/options.h"
 
 /*
- * Writes what these options come to in the form of faultline.conf(5), the kernel that was found included, and the
- * command in a comment. 0; -ENOENT with a sentence: there is no kernel.
+ * Writes what these options come to in the form of faultline.conf(5), with the kernel that was found, and the command
+ * in a comment.
  */
-FL_CHECKED int fl_cli_dry_run(const struct fl_cli_options *options, FILE *out, struct fl_diag *diag);
+void fl_cli_dry_run(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, FILE *out);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "cli/diag.h"
 #include "cli/events.h"
-#include "cli/kernel.h"
 #include "cli/outfile.h"
 
 /* The numbers of descriptors that the box can pass on are below 64; scripts take some from 10 on for themselves. */
@@ -125,16 +124,15 @@ static int refuse_what_differs(const struct fl_cli_options *options, struct fl_d
 	return 0;
 }
 
-static int become_box(const struct fl_cli_options *options, const char *box, int argc, char **argv,
-		      struct fl_diag *diag)
+static int become_box(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, const char *box,
+		      int argc, char **argv, struct fl_diag *diag)
 {
 	char program[PATH_MAX];
-	struct fl_cli_kernel kernel;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct fl_cli_box_job job = {
 		.box = box,
 		.program = program,
-		.kernel = kernel.path,
+		.kernel = kernel->path,
 		.cpus = cpus > 0 ? (uint32_t)cpus : 1,
 		.argc = argc,
 		.argv = argv,
@@ -147,8 +145,6 @@ static int become_box(const struct fl_cli_options *options, const char *box, int
 	if (ret == 0)
 		ret = own_path(program, diag);
 	if (ret == 0)
-		ret = fl_cli_default_kernel(options->kernel, &kernel, diag);
-	if (ret == 0)
 		ret = open_outputs(options, &job, diag);
 	if (ret == 0)
 		ret = fl_cli_box_command(options, &job, &command, diag);
@@ -160,7 +156,8 @@ static int become_box(const struct fl_cli_options *options, const char *box, int
 	return ret;
 }
 
-int fl_cli_enter_box(const struct fl_cli_options *options, int argc, char **argv, bool *checked, struct fl_diag *diag)
+int fl_cli_enter_box(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, int argc, char **argv,
+		     bool *checked, struct fl_diag *diag)
 {
 	struct fl_host_report report;
 	char box[PATH_MAX];
@@ -180,5 +177,5 @@ int fl_cli_enter_box(const struct fl_cli_options *options, int argc, char **argv
 		return options->host == FL_CLI_HOST_AUTO ? 0 : ret;
 	if (options->host == FL_CLI_HOST_AUTO && options->log_level > FL_LOG_ERROR)
 		say_why(&report);
-	return become_box(options, box, argc, argv, diag);
+	return become_box(options, kernel, box, argc, argv, diag);
 }

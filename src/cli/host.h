@@ -4,14 +4,15 @@
 #define FL_CLI_HOST_H
 
 #include "cli/box.h"
+#include "cli/kernel.h"
 
 /*
  * Becomes the box, which runs the same command line (argv[0] is "run"), if options ask for it, or leave it open and
  * this host cannot run Linux guests. Then it does not return. 0: the guest is to run here; *checked: and this host was
  * seen to be able to. -errno with a sentence. There must be no other threads.
  */
-FL_CHECKED int fl_cli_enter_box(const struct fl_cli_options *options, int argc, char **argv, bool *checked,
-				struct fl_diag *diag);
+FL_CHECKED int fl_cli_enter_box(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, int argc,
+				char **argv, bool *checked, struct fl_diag *diag);
 
 /*
  * Can this host run Linux guests? One that cannot would not fail but hang: its guest never gets as far as to say

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/kernel_choice.h"
+#include "cli/kernel_check.h"
 
 #include "cli/kernel_config.h"
 
-/* A line about the kernel that was chosen, for -v. */
-static void tell(struct fl_cli_output *output, const struct fl_cli_kernel_choice *choice)
+/* A line about the kernel that was found, for -v. */
+static void tell(struct fl_cli_output *output, const struct fl_cli_kernel *kernel, bool known, bool patched)
 {
-	const struct fl_cli_kernel *kernel = &choice->kernel;
 	char line[2 * PATH_MAX + 512];
 
 	snprintf(line, sizeof(line), "the guest's kernel is %s, %s: release %s, %s%s, %s", kernel->path, kernel->why,
 		 kernel->release[0] ? kernel->release : "unknown",
-		 kernel->config[0] ? "configuration " : "no configuration beside it", kernel->config,
-		 choice->patched     ? "with Faultline's patches"
-		 : kernel->config[0] ? "without Faultline's patches"
-				     : "not known to have Faultline's patches");
+		 known ? "configuration " : "no configuration beside it", known ? kernel->config : "",
+		 patched ? "with Faultline's patches"
+		 : known ? "without Faultline's patches"
+			 : "not known to have Faultline's patches");
 	fl_cli_on_log(output, FL_LOG_INFO, line);
 }
 
@@ -31,22 +30,17 @@ static struct fl_cli_kernel_use use_of(const struct fl_cli_options *options)
 	return use;
 }
 
-int fl_cli_choose_kernel(const struct fl_cli_options *options, struct fl_cli_output *output,
-			 struct fl_cli_kernel_choice *choice, struct fl_diag *diag)
+int fl_cli_check_kernel(const struct fl_cli_kernel *kernel, const struct fl_cli_options *options,
+			struct fl_cli_output *output, bool *patched, struct fl_diag *diag)
 {
 	struct fl_cli_kernel_use use = use_of(options);
-	struct fl_cli_kernel *kernel = &choice->kernel;
 	struct fl_cli_kernel_config config;
+	bool known = kernel->config[0] && fl_cli_read_kernel_config(kernel->config, kernel->release, &config) == 0;
 	const char *warning;
-	int ret = fl_cli_default_kernel(options->kernel, kernel, diag);
+	int ret = 0;
 
-	if (ret < 0)
-		return ret;
-	choice->patched = kernel->ours;
-	if (kernel->config[0] && fl_cli_read_kernel_config(kernel->config, kernel->release, &config) < 0)
-		kernel->config[0] = '\0';
-	if (kernel->config[0]) {
-		choice->patched = fl_cli_kernel_is_patched(&config);
+	*patched = known ? fl_cli_kernel_is_patched(&config) : kernel->ours;
+	if (known) {
 		ret = fl_cli_check_kernel_config(&config, &use, kernel, diag);
 		for (size_t i = 0; ret == 0 && options->log_level >= FL_LOG_WARN &&
 				   (warning = fl_cli_kernel_config_warning(&config, &use, i));
@@ -54,6 +48,6 @@ int fl_cli_choose_kernel(const struct fl_cli_options *options, struct fl_cli_out
 			fl_cli_on_log(output, FL_LOG_WARN, warning);
 	}
 	if (options->log_level >= FL_LOG_INFO)
-		tell(output, choice);
+		tell(output, kernel, known, *patched);
 	return ret;
 }

@@ -9,7 +9,7 @@
 
 #include "cli/diag.h"
 #include "cli/host.h"
-#include "cli/kernel_choice.h"
+#include "cli/kernel_check.h"
 #include "cli/window.h"
 
 #define TAG_ROOM 36
@@ -143,23 +143,23 @@ static uint32_t vm_flags(const struct fl_cli_options *options, bool patched)
 	       (patched && !options->unpatched ? FL_VM_IDLES_POLITELY : 0);
 }
 
-int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_streams *streams,
-		   struct fl_cli_output *output, struct fl_vm **vm, char kernel[PATH_MAX], struct fl_diag *diag)
+int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel,
+		   const struct fl_cli_streams *streams, struct fl_cli_output *output, struct fl_vm **vm,
+		   struct fl_diag *diag)
 {
 	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
-	struct fl_cli_kernel_choice choice;
-	int ret = fl_cli_choose_kernel(options, output, &choice, diag);
+	bool patched;
+	int ret = fl_cli_check_kernel(kernel, options, output, &patched, diag);
 
 	if (ret == 0 && !options->host_checked)
 		ret = fl_cli_check_host(diag);
 	if (ret < 0)
 		return ret;
-	opts.flags = vm_flags(options, choice.patched);
+	opts.flags = vm_flags(options, patched);
 	opts.name = options->name;
 	opts.ram_len = options->ram_len;
 	opts.vcpus = options->vcpus;
-	memcpy(kernel, choice.kernel.path, sizeof(choice.kernel.path));
-	opts.kernel = kernel;
+	opts.kernel = kernel->path;
 	opts.initrd = options->initrd;
 	opts.params = options->params;
 	opts.hostname = options->hostname;

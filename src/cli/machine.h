@@ -2,8 +2,7 @@
 #ifndef FL_CLI_MACHINE_H
 #define FL_CLI_MACHINE_H
 
-#include <limits.h>
-
+#include "cli/kernel.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
@@ -14,12 +13,9 @@ struct fl_cli_streams {
 	uint16_t rows, cols; /* of it */
 };
 
-/*
- * Makes the VM that the options describe, ready to be started, with the kernel whose path is then in kernel. On failure
- * *vm is NULL or to be freed.
- */
-FL_CHECKED int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_streams *streams,
-			      struct fl_cli_output *output, struct fl_vm **vm, char kernel[PATH_MAX],
+/* Makes the VM that the options describe, ready to be started. On failure *vm is NULL or to be freed. */
+FL_CHECKED int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel,
+			      const struct fl_cli_streams *streams, struct fl_cli_output *output, struct fl_vm **vm,
 			      struct fl_diag *diag);
 
 /*

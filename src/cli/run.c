@@ -14,7 +14,6 @@
 #include "cli/host.h"
 #include "cli/initrd.h"
 #include "cli/inspect.h"
-#include "cli/kernel.h"
 #include "cli/machine.h"
 
 #define EVENTS_PATIENCE_MS  2000
@@ -92,11 +91,11 @@ static int start(struct fl_cli_run_state *run, struct fl_diag *diag)
 	if (ret == 0 && run->options->events)
 		ret = fl_cli_events_open(&run->output.events, run->options->events, stderr, diag);
 	if (ret == 0)
-		ret = fl_cli_make_vm(run->options, &run->streams, &run->output, &run->vm, run->kernel, diag);
+		ret = fl_cli_make_vm(run->options, run->kernel, &run->streams, &run->output, &run->vm, diag);
 	if (ret < 0)
 		return ret;
 	run->described = (struct fl_cli_described){
-		.vm = run->vm, .options = run->options, .kernel = run->kernel, .pid = (uint32_t)getpid()};
+		.vm = run->vm, .options = run->options, .kernel = run->kernel->path, .pid = (uint32_t)getpid()};
 	ret = fl_cli_run_open_control(run, diag);
 	if (ret == 0 && run->options->net)
 		ret = add_network(run, diag);
@@ -120,9 +119,9 @@ static void take_signals(struct fl_cli_run_state *run)
 	run->main_thread = pthread_self();
 }
 
-int fl_cli_run(const struct fl_cli_options *options)
+int fl_cli_run(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel)
 {
-	struct fl_cli_run_state run = {.options = options, .streams = {.in_fd = STDIN_FILENO}};
+	struct fl_cli_run_state run = {.options = options, .kernel = kernel, .streams = {.in_fd = STDIN_FILENO}};
 	struct fl_diag diag = {0};
 	int status;
 
@@ -193,10 +192,9 @@ static const char *user_config(char path[PATH_MAX])
 }
 
 /* What can be seen to be wrong before anything is started, here or in the box. */
-static int check_files(const struct fl_cli_options *options, struct fl_diag *diag)
+static int look_for_files(const struct fl_cli_options *options, struct fl_cli_kernel *kernel, struct fl_diag *diag)
 {
-	struct fl_cli_kernel kernel;
-	int ret = fl_cli_default_kernel(options->kernel, &kernel, diag);
+	int ret = fl_cli_default_kernel(options->kernel, kernel, diag);
 
 	return ret == 0 && options->initrd ? fl_cli_check_initrd(options->initrd, diag) : ret;
 }
@@ -204,25 +202,28 @@ static int check_files(const struct fl_cli_options *options, struct fl_diag *dia
 /* argv: what the options were made of. */
 static int do_run(struct fl_cli_options *options, int argc, char **argv)
 {
+	struct fl_cli_kernel kernel;
 	struct fl_diag diag = {0};
 
 	if (options->help) {
 		fl_cli_print_verb_help(stdout, fl_cli_find_verb("run"), options->help == FL_CLI_ALL_HELP);
 		return 0;
 	}
-	if (check_files(options, &diag) < 0 || (options->dry_run && fl_cli_dry_run(options, stdout, &diag) < 0)) {
-		fl_cli_say(diag.text);
-		return FL_CLI_EXIT_SETUP;
-	}
-	if (options->dry_run)
+	int ret = look_for_files(options, &kernel, &diag);
+
+	if (ret == 0 && options->dry_run) {
+		fl_cli_dry_run(options, &kernel, stdout);
 		return 0;
-	if (fl_cli_enter_box(options, argc, argv, &options->host_checked, &diag) < 0) {
+	}
+	if (ret == 0)
+		ret = fl_cli_enter_box(options, &kernel, argc, argv, &options->host_checked, &diag);
+	if (ret < 0) {
 		fl_cli_say(diag.text);
 		return FL_CLI_EXIT_SETUP;
 	}
 	raise_descriptor_limit();
 	hear_late_of_failed_memory();
-	return fl_cli_run(options);
+	return fl_cli_run(options, &kernel);
 }
 
 int fl_cli_run_main(int argc, char **argv)

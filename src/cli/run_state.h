@@ -29,6 +29,7 @@
 
 struct fl_cli_run_state {
 	const struct fl_cli_options *options;
+	const struct fl_cli_kernel *kernel;
 	struct fl_cli_output output;
 	struct fl_cli_passt passt;
 	struct fl_vm *vm;
@@ -43,7 +44,6 @@ struct fl_cli_run_state {
 	struct fl_result result;
 	struct fl_cli_control *control; /* NULL: there is none */
 	struct fl_cli_described described;
-	char kernel[PATH_MAX];
 	atomic_uint stop_timeout_s; /* of "faultline stop" */
 	atomic_bool stop_asked;	    /* by it */
 };

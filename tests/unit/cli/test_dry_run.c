@@ -34,6 +34,7 @@ static char *dry_run(const char *config, int count, const char *const *words)
 	char *argv[32] = {strdup("run")};
 	struct fl_cli_config_places places = {.user = config};
 	struct fl_cli_options options;
+	struct fl_cli_kernel kernel;
 	struct fl_diag diag = {0};
 	char *text = NULL;
 	size_t len = 0;
@@ -49,7 +50,8 @@ static char *dry_run(const char *config, int count, const char *const *words)
 	FILE *out = open_memstream(&text, &len);
 
 	assert_non_null(out);
-	assert_int_equal(fl_cli_dry_run(&options, out, &diag), 0);
+	assert_int_equal(fl_cli_default_kernel(options.kernel, &kernel, &diag), 0);
+	fl_cli_dry_run(&options, &kernel, out);
 	fclose(out);
 	fl_cli_options_fini(&options);
 	for (int i = 0; i < argc; i++)

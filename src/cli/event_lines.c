@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/json_out.h"
+#include "cli/machine.h"
 
 struct line {
 	struct fl_json json;
@@ -54,6 +55,22 @@ static const char *end_name(enum fl_end end)
 	return (size_t)end < sizeof(names) / sizeof(names[0]) ? names[end] : "unknown";
 }
 
+/* What the regions of other events are to a person. */
+static void add_shares(struct fl_json *json, const struct fl_cli_options *options)
+{
+	char tag[FL_CLI_TAG_ROOM];
+
+	fl_json_array(json, "shares");
+	for (size_t i = 0; options && i < options->share_count; i++) {
+		fl_json_object(json, NULL);
+		fl_json_string(json, "region", fl_cli_make_tag(tag, i));
+		fl_json_string(json, "mount", options->shares[i].mount);
+		fl_json_string(json, "dir", options->shares[i].dir);
+		fl_json_close(json);
+	}
+	fl_json_close(json);
+}
+
 char *fl_cli_start_line(const struct fl_cli_start_event *event, size_t *len)
 {
 	struct line line;
@@ -68,6 +85,7 @@ char *fl_cli_start_line(const struct fl_cli_start_event *event, size_t *len)
 	fl_json_u64(json, "memory", event->ram_len);
 	fl_json_string(json, "mode", fl_fault_mode_name(event->status->mode));
 	fl_json_string(json, "why", event->status->mode_why);
+	add_shares(json, event->options);
 	return end(&line, len);
 }
 

@@ -3,7 +3,7 @@
 #ifndef FL_CLI_EVENT_LINES_H
 #define FL_CLI_EVENT_LINES_H
 
-#include "faultline/faultline.h"
+#include "cli/options.h"
 
 struct fl_cli_start_event {
 	uint64_t time_ns; /* CLOCK_REALTIME */
@@ -12,6 +12,7 @@ struct fl_cli_start_event {
 	uint32_t vcpus;
 	uint64_t ram_len;
 	const struct fl_vm_status *status;
+	const struct fl_cli_options *options; /* whose shares are told of; NULL: none */
 };
 
 struct fl_cli_end_event {

@@ -12,22 +12,19 @@
 #include "cli/kernel_check.h"
 #include "cli/window.h"
 
-#define TAG_ROOM 36
-
-static void make_tag(char tag[TAG_ROOM], size_t index)
+const char *fl_cli_make_tag(char tag[FL_CLI_TAG_ROOM], size_t index)
 {
-	snprintf(tag, TAG_ROOM, index ? "share%zu" : "root", index);
+	snprintf(tag, FL_CLI_TAG_ROOM, index ? "share%zu" : "root", index);
+	return tag;
 }
 
 const char *fl_cli_mount_of(const struct fl_cli_options *options, const char *tag)
 {
-	char known[TAG_ROOM];
+	char known[FL_CLI_TAG_ROOM];
 
-	for (size_t i = 0; i < options->share_count; i++) {
-		make_tag(known, i);
-		if (strcmp(known, tag) == 0)
+	for (size_t i = 0; i < options->share_count; i++)
+		if (strcmp(fl_cli_make_tag(known, i), tag) == 0)
 			return options->shares[i].mount;
-	}
 	return tag;
 }
 
@@ -38,13 +35,12 @@ static int add_shares(const struct fl_cli_options *options, struct fl_vm *vm, st
 	for (size_t i = 0; ret == 0 && i < options->share_count; i++) {
 		const struct fl_cli_share *share = &options->shares[i];
 		struct fl_share_opts opts = FL_SHARE_OPTS_INIT;
-		char tag[TAG_ROOM];
+		char tag[FL_CLI_TAG_ROOM];
 
-		make_tag(tag, i);
 		opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (options->prefault ? FL_SHARE_PREFAULT : 0) |
 			     (share->one_mount ? FL_SHARE_ONE_MOUNT : 0) | (share->overlay ? FL_SHARE_OVERLAY : 0);
 		opts.overlay_dir = share->overlay_dir;
-		opts.tag = tag;
+		opts.tag = fl_cli_make_tag(tag, i);
 		opts.dir = share->dir;
 		opts.mount = share->mount;
 		opts.window_len = share->dax == FL_CLI_DAX_NEVER ? 0 : options->window_len;

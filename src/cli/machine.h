@@ -24,6 +24,11 @@ FL_CHECKED int fl_cli_make_vm(const struct fl_cli_options *options, const struct
  */
 FL_CHECKED int fl_cli_command_env(const struct fl_cli_options *options, bool tty, const char ***env, char **term);
 
+#define FL_CLI_TAG_ROOM 36
+
+/* The tag of options->shares[index], in tag. */
+const char *fl_cli_make_tag(char tag[FL_CLI_TAG_ROOM], size_t index);
+
 /* Where the share with that tag is mounted in the guest; the tag itself if there is none. */
 const char *fl_cli_mount_of(const struct fl_cli_options *options, const char *tag);
 

@@ -113,11 +113,14 @@ static void put_json(struct fl_cli_output *output, const struct fl_fault *fault)
 void fl_cli_on_fault(void *arg, const struct fl_fault *fault)
 {
 	struct fl_cli_output *output = arg;
+	struct fl_fault for_people = *fault;
 	char line[FAULT_LINE_LEN];
 	uint64_t left_out;
 
 	put_json(output, fault);
-	fl_fault_format(fault, line, sizeof(line) - 1);
+	if (output->options && fault->share)
+		for_people.share = fl_cli_mount_of(output->options, fault->share);
+	fl_fault_format(&for_people, line, sizeof(line) - 1);
 	size_t len = strlen(line);
 
 	line[len] = '\n';

@@ -25,6 +25,7 @@ void fl_cli_run_tell_start(struct fl_cli_run_state *run)
 		.vcpus = run->options->vcpus,
 		.ram_len = run->options->ram_len,
 		.status = &vm_status,
+		.options = run->options,
 	};
 
 	if (fl_vm_get_status(run->vm, &vm_status) < 0)

@@ -49,6 +49,7 @@ struct fl_fs_device {
 	const struct fl_gpa_map *map;
 	const struct fl_log *log;
 	struct fs_config config;
+	const char *title; /* for the log */
 	bool thread_prepared;
 	struct held held[FL_FS_QUEUES];
 	struct fl_loop_later announcement;
@@ -152,9 +153,9 @@ static void on_stall(void *arg, unsigned int in_flight)
 	const struct fl_fs_device *dev = arg;
 
 	fl_log(dev->log, FL_LOG_WARN,
-	       "fs: tag=%.36s the host's file system does not answer: %u requests of the guest are in flight, and the VM's end or "
+	       "share %s: the host's file system does not answer: %u requests of the guest are in flight, and the VM's end or "
 	       "the reset of the share waits for them",
-	       dev->config.tag, in_flight);
+	       dev->title, in_flight);
 }
 
 /* ---- queues ---- */
@@ -188,8 +189,8 @@ static void prepare_thread(struct fl_fs_device *dev)
 	dev->thread_prepared = true;
 	if (error)
 		fl_log(dev->log, FL_LOG_WARN,
-		       "fs: tag=%.36s this process's umask applies to files that the guest makes: unshare(CLONE_FS): %s",
-		       dev->config.tag, strerror(-error));
+		       "share %s: this process's umask applies to files that the guest makes: unshare(CLONE_FS): %s",
+		       dev->title, strerror(-error));
 }
 
 static void on_queue(void *arg, unsigned int index)
@@ -269,10 +270,11 @@ static int init_device(struct fl_fs_device *dev, const struct fl_fs_device_opts 
 		.loop = opts->transport.loop,
 		.shares = opts->shares,
 		.log = opts->transport.log,
-		.tag = dev->config.tag, /* shorter than its place: it ends with a NUL */
 	};
 	int error = set_tag(dev, opts->tag, diag);
 
+	/* a tag is shorter than its place: it ends with a NUL */
+	fs.title = dev->title = opts->title ? opts->title : dev->config.tag;
 	if (!error)
 		error = fl_fs_new(&fs, &dev->fs, diag);
 	if (error)

@@ -14,6 +14,7 @@ struct fl_fs_device;
 struct fl_fs_device_opts {
 	struct fl_virtio_mmio_opts transport; /* gpa, gsi, vm_fd, map, loop, log, name, shm_* are the caller's */
 	const char *tag;		      /* 1..35 bytes */
+	const char *title;		      /* what messages call the share, outlives the device; NULL: its tag */
 	int root_fd;			      /* the directory, O_PATH or O_RDONLY; duplicated */
 	bool writable;
 	bool one_mount, as_users, keeps_changes, below_overlay; /* see struct fl_fs_opts */

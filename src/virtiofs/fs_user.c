@@ -20,7 +20,7 @@ static bool has_capabilities(const unsigned int *numbers, size_t count)
 	return true;
 }
 
-int fl_user_check(const char *tag, struct fl_diag *diag)
+int fl_user_check(const char *title, struct fl_diag *diag)
 {
 	static const unsigned int needed[] = {
 		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_SETUID, CAP_SETGID,
@@ -30,20 +30,20 @@ int fl_user_check(const char *tag, struct fl_diag *diag)
 	if (fl_user_current().uid != 0)
 		return fl_diag(diag, -EPERM,
 			       "share %s: only root can act as the guest's users; let files be this user's (map=self)",
-			       tag);
+			       title);
 	if (!has_capabilities(needed, FL_ARRAY_SIZE(needed)))
 		return fl_diag(
 			diag, -EPERM,
 			"share %s: acting as the guest's users needs CAP_CHOWN, CAP_DAC_OVERRIDE, "
 			"CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_SETUID and CAP_SETGID; let files be this "
 			"user's (map=self)",
-			tag);
+			title);
 	if (bits < 0 || bits & SECBIT_NO_SETUID_FIXUP)
 		return fl_diag(
 			diag, -EPERM,
 			"share %s: with the secure bit no-setuid-fixup root's rights would stay when acting as the "
 			"guest's users; let files be this user's (map=self)",
-			tag);
+			title);
 	return 0;
 }
 

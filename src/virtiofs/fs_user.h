@@ -22,7 +22,7 @@ struct fl_user {
 };
 
 /* May this thread act as any user, and come back? -EPERM with a sentence that names the share. */
-FL_CHECKED_RESULT int fl_user_check(const char *tag, struct fl_diag *diag);
+FL_CHECKED_RESULT int fl_user_check(const char *title, struct fl_diag *diag);
 
 /* Who the thread is now, without its groups. */
 struct fl_user fl_user_current(void);

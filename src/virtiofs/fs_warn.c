@@ -49,7 +49,7 @@ static void tell(const struct fl_fs *fs, enum fl_fs_shortage shortage)
 			 : shortage == FL_FS_NONE_TO_CLOSE ? inodes->open_count
 							   : fs->handles.slots.used;
 
-	fl_log(fs->log, FL_LOG_WARN, "fs: tag=%s the guest gets ENFILE: %u %s", fs->tag, count, advice[shortage]);
+	fl_log(fs->log, FL_LOG_WARN, "share %s: the guest gets ENFILE: %u %s", fs->title, count, advice[shortage]);
 }
 
 void fl_fs_warn_of_shortage(struct fl_fs *fs, int error)
@@ -74,8 +74,8 @@ void fl_fs_warn_of_unmappable(struct fl_fs *fs, const struct fl_inode *inode)
 	mount->refusal_told = true;
 	fl_export_mount_path(mount->mnt_id, path);
 	/* limited, since a guest that resets its device meets its mounts anew */
-	fl_log_limited(fs->log, &fs->warn_limit, FL_LOG_WARN,
-		       "fs: tag=%s the host cannot map files of its mount %s: %s", fs->tag, path,
+	fl_log_limited(fs->log, &fs->warn_limit, FL_LOG_WARN, "share %s: the host cannot map files of its mount %s: %s",
+		       fs->title, path,
 		       by_file ? "the guest reads and writes copies of them, and where one is truncated its processes "
 				 "get no SIGBUS with an address"
 			       : "the guest, which maps all files (dax=always), cannot read them");

@@ -85,8 +85,8 @@ static void proto_error(struct fl_fs *fs, const char *what, const struct fuse_in
 	const struct op *op = header->opcode <= FL_FUSE_OPCODE_MAX ? &ops[header->opcode] : NULL;
 
 	atomic_fetch_add_explicit(&fs->counters.proto_errors, 1, memory_order_relaxed);
-	fl_log_limited(fs->log, &fs->log_limit, FL_LOG_DEBUG, "fs: tag=%s the guest's %s (%u) of node %#llx: %s",
-		       fs->tag, op && op->name ? op->name : "request", header->opcode,
+	fl_log_limited(fs->log, &fs->log_limit, FL_LOG_DEBUG, "share %s: the guest's %s (%u) of node %#llx: %s",
+		       fs->title, op && op->name ? op->name : "request", header->opcode,
 		       (unsigned long long)header->nodeid, what);
 }
 
@@ -364,14 +364,14 @@ int fl_fs_new(const struct fl_fs_opts *opts, struct fl_fs **fs, struct fl_diag *
 	fresh->loop = opts->loop;
 	fresh->quick_ns = FL_QUICK_NS;
 	fresh->log = opts->log;
-	fresh->tag = opts->tag ? opts->tag : "?";
+	fresh->title = opts->title ? opts->title : "?";
 	fresh->attr_timeout_ms = opts->attr_timeout_ms;
 	fresh->entry_timeout_ms = opts->entry_timeout_ms;
 	/* each may be open twice, for reading and for writing */
 	fresh->backings_max = fl_export_share_of_descriptors(opts->shares, 16);
 	fl_handle_table_init(&fresh->handles,
 			     opts->handles_max ? opts->handles_max : fl_export_share_of_descriptors(opts->shares, 8));
-	error = opts->as_users ? fl_user_check(fresh->tag, diag) : 0;
+	error = opts->as_users ? fl_user_check(fresh->title, diag) : 0;
 	if (!error)
 		error = fl_export_init(&fresh->fs_export, opts->root_fd, opts->writable, &limits, diag);
 	if (error) {

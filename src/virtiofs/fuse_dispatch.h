@@ -49,20 +49,20 @@ struct fl_fs_opts {
 	bool one_mount; /* others below it are shown as empty directories */
 	bool as_users;	/* requests are served as the guest's users that make them; -EPERM if this thread may not */
 	/*
-	 * what an overlayfs keeps its changes in: whiteouts can be made, and unless as_users, an owner that the host does
-	 * not let a file have is no error
+	 * what an overlayfs keeps its changes in: whiteouts can be made, and unless as_users, an owner that the host
+	 * does not let a file have is no error
 	 */
 	bool keeps_changes;
 	/*
-	 * it lies below an overlayfs, which does not enter submounts (fs/overlayfs/namei.c, ovl_dentry_weird): what else
-	 * is mounted below the directory is told as if it belonged there
+	 * it lies below an overlayfs, which does not enter submounts (fs/overlayfs/namei.c, ovl_dentry_weird): what
+	 * else is mounted below the directory is told as if it belonged there
 	 */
 	bool below_overlay;
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 	struct fl_window *window; /* NULL: no DAX */
 	struct fl_loop *loop;	  /* that serves; NULL: nothing is in flight when fl_fs_handle() returns */
 	const struct fl_log *log;
-	const char *tag;     /* for the log; outlives the server */
+	const char *title;   /* what messages call the share; outlives the server */
 	uint32_t inodes_max; /* known at a time; this and the next two: 0 for by the process's limit of descriptors */
 	uint32_t open_max;   /* of them held open */
 	uint32_t handles_max;

@@ -82,9 +82,9 @@ static void check_dax(struct fl_fs *fs)
 	if (fs->window && !(fs->flags & FUSE_MAP_ALIGNMENT))
 		fl_log_limited(
 			fs->log, &fs->log_limit, FL_LOG_WARN,
-			"fs: tag=%s the guest does not map this share's files but keeps copies of them: its kernel "
+			"share %s: the guest does not map this share's files but keeps copies of them: its kernel "
 			"has no CONFIG_FUSE_DAX, or mounted with dax=never",
-			fs->tag);
+			fs->title);
 }
 
 int fl_op_init(struct fl_fs_call *call)

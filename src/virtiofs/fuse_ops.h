@@ -34,7 +34,7 @@ struct fl_fs {
 	unsigned int in_flight; /* see fuse_flight.h */
 	uint64_t quick_ns;	/* a write that lasts longer was not quick, see op_data.c */
 	const struct fl_log *log;
-	const char *tag; /* for the log */
+	const char *title; /* for the log */
 	struct fl_log_limit log_limit, warn_limit;
 	uint64_t may_tell_from_ns[FL_FS_SHORTAGES];
 	uint32_t attr_timeout_ms, entry_timeout_ms;

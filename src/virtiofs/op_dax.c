@@ -123,7 +123,7 @@ static int map_inode(struct fl_fs *fs, struct fl_inode *inode, const struct fuse
 		fl_fs_warn_of_unmappable(fs, inode);
 	if (error == -ENOTRECOVERABLE)
 		fl_log(fs->log, FL_LOG_ERROR,
-		       "fs: tag=%s the window is broken: mapping at %#llx failed and could not be repaired", fs->tag,
+		       "share %s: the window is broken: mapping at %#llx failed and could not be repaired", fs->title,
 		       (unsigned long long)in->moffset);
 	return error;
 }

@@ -7,6 +7,7 @@
 
 #define DEFAULT_NAME   "vm"
 #define CHANGES_SUFFIX ".changes"
+#define TITLE_PATH_LEN 80u
 
 int fl_copy_sized(void *to, size_t to_len, const void *from)
 {
@@ -192,6 +193,25 @@ static int check_share_opts(const struct fl_share_opts *opts, struct fl_diag *di
 	return check_overlay(opts, diag);
 }
 
+/* A line has no room for long paths; their ends say more than their beginnings. */
+static const char *end_of_path(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > TITLE_PATH_LEN ? path + len - TITLE_PATH_LEN : path;
+}
+
+static bool make_title(struct fl_share_config *config)
+{
+	const char *dir = end_of_path(config->dir), *mount = end_of_path(config->mount ? config->mount : "");
+
+	if (asprintf(&config->title, "%s (%s%s%s%s%s)", config->tag, dir == config->dir ? "" : "...", dir,
+		     config->mount ? " at " : "", config->mount && mount != config->mount ? "..." : "", mount) >= 0)
+		return true;
+	config->title = NULL;
+	return false;
+}
+
 int fl_share_config_init(struct fl_share_config *config, const struct fl_share_opts *opts, struct fl_diag *diag)
 {
 	int ret;
@@ -204,7 +224,8 @@ int fl_share_config_init(struct fl_share_config *config, const struct fl_share_o
 	if (ret)
 		return ret;
 	if (!copy_string(&config->tag, opts->tag) || !copy_string(&config->dir, opts->dir) ||
-	    !copy_string(&config->mount, opts->mount) || !copy_string(&config->overlay_dir, config->opts.overlay_dir)) {
+	    !copy_string(&config->mount, opts->mount) || !copy_string(&config->overlay_dir, config->opts.overlay_dir) ||
+	    !make_title(config)) {
 		fl_share_config_fini(config);
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	}
@@ -221,7 +242,7 @@ int fl_share_config_init_changes(struct fl_share_config *config, const struct fl
 	config->opts.flags = FL_SHARE_WRITABLE | FL_SHARE_ONE_MOUNT;
 	config->opts.window_len = 0;
 	snprintf(tag, sizeof(tag), "%s" CHANGES_SUFFIX, lower->tag);
-	if (!copy_string(&config->tag, tag) || !copy_string(&config->dir, lower->overlay_dir)) {
+	if (!copy_string(&config->tag, tag) || !copy_string(&config->dir, lower->overlay_dir) || !make_title(config)) {
 		fl_share_config_fini(config);
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	}
@@ -233,6 +254,7 @@ void fl_share_config_fini(struct fl_share_config *config)
 	free(config->tag);
 	free(config->dir);
 	free(config->mount);
+	free(config->title);
 	free(config->overlay_dir);
 	memset(config, 0, sizeof(*config));
 }

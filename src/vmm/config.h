@@ -28,6 +28,7 @@ struct fl_vm_config {
 struct fl_share_config {
 	struct fl_share_opts opts;
 	char *tag, *dir, *mount; /* mount NULL: it keeps the changes of an overlay */
+	char *title;		 /* what messages call it: "data (/srv/data at /tmp/data)" */
 	char *overlay_dir;
 };
 struct fl_window_config {

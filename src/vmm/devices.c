@@ -109,6 +109,7 @@ static int add_share(struct fl_vm *vm, unsigned int index, struct fl_diag *diag)
 	struct fl_vm_share *share = &vm->shares[index];
 	struct fl_fs_device_opts opts = {
 		.tag = share->config.tag,
+		.title = share->config.title,
 		.root_fd = share->root_fd,
 		.writable = share->config.opts.flags & FL_SHARE_WRITABLE,
 		.one_mount = share->config.opts.flags & FL_SHARE_ONE_MOUNT,
@@ -203,7 +204,7 @@ void fl_vm_devices_report(struct fl_vm *vm)
 		fl_log(&vm->log, FL_LOG_INFO,
 		       "share %s: requests=%llu errors=%llu malformed=%llu lost=%llu setup_mappings=%llu "
 		       "remove_mappings=%llu",
-		       share->config.tag, (unsigned long long)stats.requests, (unsigned long long)stats.errors,
+		       share->config.title, (unsigned long long)stats.requests, (unsigned long long)stats.errors,
 		       (unsigned long long)stats.proto_errors, (unsigned long long)stats.lost,
 		       (unsigned long long)stats.setup_mappings, (unsigned long long)stats.remove_mappings);
 	}

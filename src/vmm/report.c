@@ -93,6 +93,25 @@ static void put_life(FILE *out, struct fl_vm *vm, enum fl_vm_state state)
 	put_last_fault(out, vm);
 }
 
+static void put_shares(FILE *out, const struct fl_vm *vm)
+{
+	fputs("\nShares (name, directory here, mount in the guest)\n", out);
+	for (unsigned int i = 0; i < vm->share_count; i++) {
+		const struct fl_share_config *share = &vm->shares[i].config;
+
+		fputs("  ", out);
+		put_quoted(out, share->tag);
+		fputc(' ', out);
+		put_quoted(out, share->dir);
+		fputc(' ', out);
+		if (share->mount)
+			put_quoted(out, share->mount);
+		else
+			fputs("none: it keeps the changes of the one before", out);
+		fputc('\n', out);
+	}
+}
+
 static void put_segment(FILE *out, const char *name, const struct kvm_segment *s)
 {
 	fprintf(out,
@@ -285,6 +304,7 @@ static void put_all(FILE *out, struct fl_vm *vm, enum fl_vm_state state)
 	put_life(out, vm, state);
 	for (unsigned int i = 0; i < vm->config.opts.vcpus; i++)
 		put_vcpu(out, vm, i);
+	put_shares(out, vm);
 	put_map(out, vm);
 	for (unsigned int i = 0; i < vm->map.count; i++)
 		if (vm->map.regions[i].window)

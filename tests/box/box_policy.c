@@ -210,6 +210,7 @@ static void a_stopped_guest_can_be_looked_at(void **state)
 	assert_int_equal(lines_with(text, "\nvCPU 0\n"), 1);
 	assert_true(lines_with(text, "  rip ") == 1 && lines_with(text, "  code at gpa ") == 1);
 	assert_int_equal(lines_with(text, " memory \"ram\" stop"), 1);
+	assert_int_equal(lines_with(text, "  \"root\" \"/\" \"/\"\n"), 1); /* a share: its tag, and where it is */
 	free(text);
 	transcript_free(&guest);
 }

@@ -25,7 +25,11 @@ static void expect_line(char *line, size_t len, const char *expected)
 static void a_start_is_one_object(void **state)
 {
 	struct fl_vm_status status = {.mode = FL_FAULT_MODE_WATCH, .mode_why = "a \"reason\"\n\\ \xc3\xa4"};
+	char root[] = "/", root_dir[] = "/srv/root", mount[] = "/tmp/a \"b\"", dir[] = "/b";
+	struct fl_cli_share shares[] = {{.mount = root, .dir = root_dir}, {.mount = mount, .dir = dir}};
+	struct fl_cli_options options = {.shares = shares, .share_count = 2};
 	struct fl_cli_start_event event = {.time_ns = UINT64_C(1772366400250000000),
+					   .options = &options,
 					   .pid = 77,
 					   .name = "vm",
 					   .vcpus = 2,
@@ -35,7 +39,9 @@ static void a_start_is_one_object(void **state)
 	static const char expected[] =
 		"{\"event\":\"start\",\"time\":\"2026-03-01T12:00:00.250000000Z\",\"version\":\"" FL_VERSION
 		"\",\"pid\":77,\"name\":\"vm\",\"vcpus\":2,\"memory\":1073741824,\"mode\":\"watch\","
-		"\"why\":\"a \\\"reason\\\"\\\\012\\\\\\\\ \xc3\xa4\"}";
+		"\"why\":\"a \\\"reason\\\"\\\\012\\\\\\\\ \xc3\xa4\",\"shares\":["
+		"{\"region\":\"root\",\"mount\":\"/\",\"dir\":\"/srv/root\"},"
+		"{\"region\":\"share1\",\"mount\":\"/tmp/a \\\"b\\\"\",\"dir\":\"/b\"}]}";
 	size_t len;
 	char *line = fl_cli_start_line(&event, &len);
 

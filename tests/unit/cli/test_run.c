@@ -224,12 +224,13 @@ static void a_flood_of_faults_is_cut_and_counted(void **state)
 }
 
 /* The tags are the launcher's own: a person knows where a share is mounted. */
-static void a_window_in_trouble_is_named_by_its_mount(void **state)
+static void a_share_in_trouble_is_named_by_its_mount(void **state)
 {
 	char root[] = "/", data[] = "/srv/data";
 	struct fl_cli_share shares[] = {{.mount = root}, {.mount = data}};
 	const struct fl_cli_options options = {.shares = shares, .share_count = 2};
 	const struct fl_window_event event = {.trouble = FL_WINDOW_NEARLY_FULL, .region = "share1", .ranges = 32};
+	const struct fl_fault fault = {.size = sizeof(fault), .id = 7, .share = "share1"}; /* of no known file */
 	struct fl_cli_output output;
 	char *text = NULL;
 	size_t len = 0;
@@ -239,7 +240,9 @@ static void a_window_in_trouble_is_named_by_its_mount(void **state)
 	fl_cli_output_init(&output, out, false);
 	output.options = &options;
 	fl_cli_on_window(&output, &event);
+	fl_cli_on_fault(&output, &fault);
 	fclose(out);
+	assert_non_null(strstr(text, " in region \"/srv/data\"; "));
 	assert_non_null(strstr(text, "faultline: warning: the DAX window of share \"/srv/data\" is nearly used up"));
 	free(text);
 	fl_cli_output_fini(&output);
@@ -258,6 +261,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(one_huge_write_keeps_its_end),
 	cmocka_unit_test(lines_come_in_a_burst_and_then_at_a_rate),
 	cmocka_unit_test(a_flood_of_faults_is_cut_and_counted),
-	cmocka_unit_test(a_window_in_trouble_is_named_by_its_mount),
+	cmocka_unit_test(a_share_in_trouble_is_named_by_its_mount),
 };
 FL_TEST_MAIN(10, tests)

@@ -506,7 +506,7 @@ static void the_end_waits_and_says_so(void **state)
 		nap();
 	stuck_fuse_let_go(bay->fuse);
 	pthread_join(stopper, NULL);
-	assert_non_null(strstr(bay->said, "tag=share"));
+	assert_non_null(strstr(bay->said, "share share: "));
 	assert_non_null(strstr(bay->said, "does not answer"));
 	assert_int_equal(await(bay, 1), 0);
 	bay_free(bay);

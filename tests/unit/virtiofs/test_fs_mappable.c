@@ -128,7 +128,7 @@ static void count_warnings(void *arg, enum fl_log_level level, const char *line)
 {
 	unsigned int *warnings = arg;
 
-	if (level == FL_LOG_WARN && strstr(line, "tag=data") && strstr(line, "dax=never"))
+	if (level == FL_LOG_WARN && strstr(line, "share data: ") && strstr(line, "dax=never"))
 		++*warnings;
 }
 
@@ -137,7 +137,7 @@ static void a_guest_that_maps_nothing_is_told_of(void **state)
 {
 	unsigned int warnings = 0;
 	struct fl_log log = {.sink = count_warnings, .arg = &warnings, .level = FL_LOG_WARN};
-	struct rig *rig = rig_new_with(RIG_WINDOW, (struct fl_fs_opts){.log = &log, .tag = "data"});
+	struct rig *rig = rig_new_with(RIG_WINDOW, (struct fl_fs_opts){.log = &log, .title = "data"});
 	const uint64_t no_window = RIG_OFFER_ALL & ~(FUSE_MAP_ALIGNMENT | FUSE_HAS_INODE_DAX);
 
 	(void)state;
@@ -147,7 +147,7 @@ static void a_guest_that_maps_nothing_is_told_of(void **state)
 	assert_int_equal(rig_init(rig, no_window, NULL), 0);
 	assert_int_equal(warnings, 1);
 	rig_free(rig);
-	rig = rig_new_with(0, (struct fl_fs_opts){.log = &log, .tag = "data"});
+	rig = rig_new_with(0, (struct fl_fs_opts){.log = &log, .title = "data"});
 	assert_int_equal(rig_init(rig, no_window, NULL), 0);
 	assert_int_equal(warnings, 1);
 	rig_free(rig);

@@ -274,7 +274,7 @@ static int in_child(int (*body)(struct rig *rig), struct rig *rig)
 
 static int refused_for(struct rig *rig, const char *word)
 {
-	struct fl_fs_opts opts = {.root_fd = rig->dir_fd, .as_users = true, .tag = "data"};
+	struct fl_fs_opts opts = {.root_fd = rig->dir_fd, .as_users = true, .title = "data"};
 	struct fl_diag diag = {0};
 	struct fl_fs *fs;
 

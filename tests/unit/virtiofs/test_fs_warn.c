@@ -50,7 +50,7 @@ static void hear(void *arg, enum fl_log_level level, const char *line)
 {
 	struct heard *heard = arg;
 
-	assert_non_null(strstr(line, "tag=data "));
+	assert_non_null(strstr(line, "share data: "));
 	if (!strstr(line, heard->about))
 		return;
 	heard->lines++;
@@ -65,7 +65,7 @@ static struct rig *rig_heard(struct heard *heard, struct fl_log *log, uint32_t f
 	window_breaks = false;
 	*log = (struct fl_log){.sink = hear, .arg = heard, .level = FL_LOG_DEBUG};
 	opts.log = log;
-	opts.tag = "data";
+	opts.title = "data";
 	return rig_new_with(flags, opts);
 }
 

@@ -2,6 +2,7 @@
 /* Options of the public header: what is refused, and with which sentence; sized structs; the serial port. */
 #include "tests/lib/fl_test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "vmm/config.h"
@@ -133,6 +134,26 @@ static struct fl_share_opts good_share(void)
 	return opts;
 }
 
+/* For messages: a person knows a share by its places, not by its tag. */
+static void test_titles(void **state)
+{
+	struct fl_share_opts opts = good_share();
+	struct fl_share_config config;
+	char dir[201] = "/", title[256];
+
+	(void)state;
+	assert_int_equal(fl_share_config_init(&config, &opts, NULL), 0);
+	assert_string_equal(config.title, "data (/tmp at /data)");
+	fl_share_config_fini(&config);
+	memset(dir + 1, 'a', 199);
+	strcpy(dir + 196, "/end");
+	opts.dir = opts.mount = dir;
+	assert_int_equal(fl_share_config_init(&config, &opts, NULL), 0);
+	snprintf(title, sizeof(title), "data (...%s at ...%s)", dir + 120, dir + 120);
+	assert_string_equal(config.title, title);
+	fl_share_config_fini(&config);
+}
+
 static void test_overlays(void **state)
 {
 	struct fl_share_opts opts = good_share();
@@ -157,6 +178,7 @@ static void test_overlays(void **state)
 	assert_int_equal(fl_share_config_init_changes(&changes, &config, NULL), 0);
 	assert_string_equal(changes.tag, "123456789012345678901234567.changes");
 	assert_string_equal(changes.dir, "/tmp/changes");
+	assert_string_equal(changes.title, "123456789012345678901234567.changes (/tmp/changes)");
 	assert_null(changes.mount);
 	assert_int_equal(changes.opts.flags & (FL_SHARE_WRITABLE | FL_SHARE_OVERLAY), FL_SHARE_WRITABLE);
 	assert_int_equal(changes.opts.window_len, 0);
@@ -538,6 +560,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_vm_options),
 	cmocka_unit_test(test_sized_structs_grow_at_the_end),
 	cmocka_unit_test(test_share_options),
+	cmocka_unit_test(test_titles),
 	cmocka_unit_test(test_overlays),
 	cmocka_unit_test(test_older_callers_get_auto_and_stop),
 	cmocka_unit_test(test_policies),

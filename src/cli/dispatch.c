@@ -29,7 +29,7 @@ static int do_help(int argc, char **argv)
 		return refuse(&diag);
 	}
 	if (verb)
-		fl_cli_print_verb_help(stdout, verb, true);
+		fl_cli_print_verb_help(stdout, verb, false);
 	else
 		fl_cli_print_help(stdout);
 	return 0;

@@ -196,7 +196,7 @@ int fl_cli_doctor_main(int argc, char **argv)
 		return FL_CLI_EXIT_USAGE;
 	}
 	if (wishes.help) {
-		fl_cli_print_verb_help(stdout, verb, true);
+		fl_cli_print_verb_help(stdout, verb, false);
 		return 0;
 	}
 	if (used < argc) {

@@ -74,8 +74,6 @@ static void print_share(FILE *out, const struct fl_cli_share *share, bool is_roo
 	print_choice(out, FL_CLI_OPTION_DAX, share->mount, share->dax);
 	print_choice(out, FL_CLI_OPTION_MAP, share->mount, share->users);
 	print_choice(out, FL_CLI_OPTION_MOUNTS, share->mount, share->one_mount);
-	fprintf(out, "on-fault = %s=", share->mount);
-	print_policy(out, &share->policy);
 }
 
 static void print_window(FILE *out, const struct fl_cli_window *window)
@@ -104,7 +102,7 @@ static void print_files(FILE *out, const struct fl_cli_options *options)
 		print_window(out, &options->windows[i]);
 }
 
-static void print_rest(FILE *out, const struct fl_cli_options *options)
+static void print_command_options(FILE *out, const struct fl_cli_options *options)
 {
 	print_text(out, "cwd", options->cwd);
 	print_text(out, "user", options->user);
@@ -112,12 +110,27 @@ static void print_rest(FILE *out, const struct fl_cli_options *options)
 	print_choice(out, FL_CLI_OPTION_TTY, "", options->tty);
 	for (size_t i = 0; i < options->env_count; i++)
 		print_text(out, "env", options->env[i]);
-	fputs("on-fault = ram=", out);
-	print_policy(out, &options->ram_policy);
+}
+
+static void print_on_fault(FILE *out, const char *where, const struct fl_policy *policy)
+{
+	fprintf(out, "on-fault = %s=", where);
+	print_policy(out, policy);
+}
+
+static void print_faults(FILE *out, const struct fl_cli_options *options)
+{
+	for (size_t i = 0; i < options->share_count; i++)
+		print_on_fault(out, options->shares[i].mount, &options->shares[i].policy);
+	print_on_fault(out, "ram", &options->ram_policy);
 	print_choice(out, FL_CLI_OPTION_ON_STOP, "", options->wait_on_stop);
 	print_choice(out, FL_CLI_OPTION_FAULT_MODE, "", options->fault_mode);
 	print_text(out, "events", options->events);
 	print_text(out, "report", options->report);
+}
+
+static void print_rest(FILE *out, const struct fl_cli_options *options)
+{
 	if (options->timeout_s)
 		fprintf(out, "timeout = %" PRIu32 "\n", options->timeout_s);
 	print_choice(out, FL_CLI_OPTION_LOG_LEVEL, "", options->log_level);
@@ -151,8 +164,12 @@ static void print_command(FILE *out, const struct fl_cli_options *options)
 
 void fl_cli_dry_run(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, FILE *out)
 {
+	static void (*const groups[])(FILE * out, const struct fl_cli_options *options) = {
+		print_files, print_command_options, print_faults, print_rest, print_command};
+
 	print_machine(out, options, kernel->path);
-	print_files(out, options);
-	print_rest(out, options);
-	print_command(out, options);
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		fputc('\n', out);
+		groups[i](out, options);
+	}
 }

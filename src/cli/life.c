@@ -220,7 +220,7 @@ int fl_cli_life_main(int argc, char **argv)
 
 	if (take_line(argc, argv, &life, &diag) == 0) {
 		if (life.help) {
-			fl_cli_print_verb_help(stdout, life.verb, true);
+			fl_cli_print_verb_help(stdout, life.verb, false);
 			return 0;
 		}
 		status = do_life(&life, &diag);

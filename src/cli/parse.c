@@ -60,6 +60,25 @@ static int refuse(const struct fl_cli_verb *verb, int found, char **argv, struct
 	return fl_cli_diag(diag, -EINVAL, "There is no option %s; see faultline %s --help.", word, verb->name);
 }
 
+/*
+ * "-c -- true" is an option without its value, for all that getopt_long() says. A value that is "--" can be given as
+ * --params=--.
+ */
+static bool is_separator(const char *value, char **argv)
+{
+	return value && value == argv[optind - 1] && strcmp(value, "--") == 0;
+}
+
+static int refuse_separator(const struct fl_cli_option *option, struct fl_diag *diag)
+{
+	char letter[8] = "";
+
+	if (option->value < 256)
+		snprintf(letter, sizeof(letter), "-%c, ", option->value);
+	return fl_cli_diag(diag, -EINVAL, "%s--%s wants %s, but \"--\" follows it, which ends the options.", letter,
+			   option->name, option->argument);
+}
+
 /* optind = 0 makes getopt_long() start anew. */
 int fl_cli_take_options(const struct fl_cli_verb *verb, int argc, char **argv, fl_cli_take_fn take, void *target,
 			int *used, bool *separated, struct fl_diag *diag)
@@ -76,6 +95,8 @@ int fl_cli_take_options(const struct fl_cli_verb *verb, int argc, char **argv, f
 
 		if (found == ':' || found == '?')
 			return refuse(verb, found, argv, diag);
+		if (is_separator(optarg, argv))
+			return refuse_separator(fl_cli_find_option(verb, found), diag);
 		ret = take(target, found, optarg, optind < argc ? argv[optind] : NULL, &took_next, diag);
 		if (took_next)
 			optind++;

@@ -103,7 +103,9 @@ static void it_says_the_same_when_it_is_read_again(void **state)
 	assert_string_equal(first, second);
 	assert_non_null(strstr(first, "memory = 3G\n"));
 	assert_non_null(strstr(first, "dax = /tmp/a=never\n"));
-	assert_non_null(strstr(first, "on-fault = /=substitute,stop\n"));
+	/* what is done about faults stands together */
+	assert_non_null(strstr(first, "\n\non-fault = /=substitute,stop\non-fault = /tmp/a=substitute,stop\n"
+				      "on-fault = ram=stop\non-stop = wait\n"));
 	assert_non_null(strstr(first, "window = memfd:4M@0x180000000,ro,on-fault=substitute,stop\n"));
 	assert_non_null(strstr(first, "# faultline run -- 'echo' 'it'\\''s'\n"));
 	free(first);

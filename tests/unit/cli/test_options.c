@@ -178,8 +178,23 @@ static void unknown_words_are_named(void **state)
 	assert_refused(&line, "--memory needs a value");
 	PARSE(&line, "run", "-m");
 	assert_refused(&line, "-m needs a value");
+	PARSE(&line, "run", "-c", "--", "ls");
+	assert_refused(&line, "-c, --cpus wants N, but \"--\" follows it");
+	PARSE(&line, "run", "--env", "--", "ls");
+	assert_refused(&line, "--env wants NAME=VALUE, but \"--\" follows it");
 	PARSE(&line, "run", "--help=some");
 	assert_refused(&line, "--help=all");
+}
+
+static void two_dashes_can_be_a_value(void **state)
+{
+	struct line line;
+
+	(void)state;
+	PARSE(&line, "run", "--params=--", "-p--", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_string_equal(line.options.params, "--");
+	forget(&line);
 }
 
 static void help_needs_no_command(void **state)
@@ -596,6 +611,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_initramfs_stands_in_for_a_command),
 	cmocka_unit_test(a_command_needs_its_separator),
 	cmocka_unit_test(unknown_words_are_named),
+	cmocka_unit_test(two_dashes_can_be_a_value),
 	cmocka_unit_test(help_needs_no_command),
 	cmocka_unit_test(a_volume_is_a_share_the_other_way_round),
 	cmocka_unit_test(names_are_words),

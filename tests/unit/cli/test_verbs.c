@@ -144,12 +144,26 @@ static void the_first_word_says_what_to_do(void **state)
 	assert_says("--help", NULL, 1, 0, "usage: faultline VERB");
 	assert_says("-h", NULL, 1, 0, "usage: faultline VERB");
 	assert_says("help", NULL, 1, 0, "usage: faultline VERB");
-	assert_says("help", "run", 1, 0, "--attr-timeout");
+	assert_says("help", "run", 1, 0, "--memory");
 	assert_says("run", "--help", 1, 0, "--memory");
 	assert_says("run", "--help=all", 1, 0, "--attr-timeout");
 	assert_says("doctor", "-h", 1, 0, "usage: faultline doctor");
 	assert_says("version", NULL, 1, 0, FL_VERSION);
 	assert_says("--version", NULL, 1, 0, FL_VERSION);
+}
+
+static void help_of_a_verb_is_its_help(void **state)
+{
+	char asked[16384], own[16384];
+
+	(void)state;
+	for (const struct fl_cli_verb *verb = fl_cli_verbs; verb->name; verb++) {
+		if (strcmp(verb->name, "help") == 0 || strcmp(verb->name, "version") == 0)
+			continue;
+		assert_int_equal(run_launcher("help", verb->name, 1, asked, sizeof(asked)), 0);
+		assert_int_equal(run_launcher(verb->name, "--help", 1, own, sizeof(own)), 0);
+		assert_string_equal(asked, own);
+	}
 }
 
 static void other_words_are_named(void **state)
@@ -169,6 +183,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rows_are_whole),
 	cmocka_unit_test(run_takes_every_option_of_its_table),
 	cmocka_unit_test(the_first_word_says_what_to_do),
+	cmocka_unit_test(help_of_a_verb_is_its_help),
 	cmocka_unit_test(other_words_are_named),
 };
 FL_TEST_MAIN(10, tests)

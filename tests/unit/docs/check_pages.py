@@ -34,10 +34,10 @@ def options_of(help_text):
 
 
 def missing_options(launcher, verb, page):
-    help_text = output_of(str(launcher), "help", verb)
-    options = options_of(help_text)
+    words = [verb, "--help=all"] if verb == "run" else ["help", verb]
+    options = options_of(output_of(str(launcher), *words))
     if not options:
-        yield f"faultline help {verb} lists no options"
+        yield f"faultline {' '.join(words)} lists no options"
     for letter, name in options:
         if verb not in OWN_PAGE and name == "--help":
             continue

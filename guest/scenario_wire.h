@@ -3,14 +3,15 @@
  * What the scenario runner (src/cli/scenario/) and the actors in a guest (guest/actor*.c) say to each other.
  *
  * The program is the guest's agent once more, started as a command with the argument "scenario"; the channel is the
- * virtio-console port FL_SCN_PORT. In a native run the same program is started on the host, with "scenario FD".
+ * virtio-console port FL_SCN_PORT. In a native run the same program is started on the host, with "scenario FD". The
+ * environment variable FL_SCN_PAGE_ENV names the page's file where it is not FL_SCN_PAGE_PATH.
  * A message is a struct fl_scn_wire_head and head.len bytes behind it. All numbers are little-endian, all structures
  * have no holes; times are the sender's CLOCK_MONOTONIC in ns. Both sides say HELLO first; a version that differs is
- *the end. A side that gets what it cannot take (unknown type, too long, out of range) closes: the host then calls the
- *case failed and the machine unusable, the guest's program exits with 125.
+ * the end. A side that gets what it cannot take (unknown type, too long, out of range) closes: the host then calls the
+ * case failed and the machine unusable, the guest's program exits with 125.
  *
  *	host -> guest
- *	HELLO	fl_scn_wire_hello; page: the file (FL_SCN_PAGE_PATH of the guest, in it) shared with the host
+ *	HELLO	fl_scn_wire_hello; the page (below) is there
  *	PING	fl_scn_wire_time; answered by PONG at once, with the guest's time
  *	ACTOR	fl_scn_wire_actor, then its steps: each fl_scn_wire_step and its text_len bytes
  *	START	empty; all actors that are neither threads nor children of others begin
@@ -20,8 +21,8 @@
  *	LOADED	fl_scn_wire_actor_id; an ACTOR was taken
  *	OUTCOME	fl_scn_wire_outcome; the first time that a step came out in this way
  *	COUNTS	fl_scn_wire_counts; after an actor's last step, one for each outcome of each step of its
- *	DONE	fl_scn_wire_done; the actor has ended; nothing of it follows
- *	SAY	fl_scn_wire_actor_id, then text, not terminated
+ *	DONE	fl_scn_wire_done; the actor has ended, or will never begin; nothing of it follows. Every actor has one
+ *	SAY	fl_scn_wire_actor_id, then text, not terminated; FL_SCN_SAYS_MAX of an actor, more are dropped
  */
 #ifndef FL_SCENARIO_WIRE_H
 #define FL_SCENARIO_WIRE_H
@@ -32,14 +33,24 @@
 #define FL_SCN_VERSION 1
 /* Where the runner mounts the share that has the page of marks; a file of FL_SCN_PAGE_LEN bytes. */
 #define FL_SCN_PAGE_PATH "/run/faultline-scenario/page"
+#define FL_SCN_PAGE_ENV	 "FAULTLINE_SCENARIO_PAGE"
 
-#define FL_SCN_BODY_MAX	    65536u /* of a message, in either direction */
-#define FL_SCN_ACTORS_MAX   32u	   /* of a case in one machine */
-#define FL_SCN_STEPS_MAX    256u   /* of an actor */
-#define FL_SCN_MARKS_MAX    64u
-#define FL_SCN_HANDLES_MAX  16u /* open files, and as many mappings, of an actor's process */
-#define FL_SCN_OUTCOMES_MAX 16u /* different ones of a step that are told apart; the rest are counted in the last */
-#define FL_SCN_NUMBERS	    6u	/* operands of a step */
+#define FL_SCN_BODY_MAX	   65536u /* of a message, in either direction */
+#define FL_SCN_ACTORS_MAX  32u	  /* of a case in one machine */
+#define FL_SCN_STEPS_MAX   256u	  /* of an actor */
+#define FL_SCN_MARKS_MAX   64u
+#define FL_SCN_HANDLES_MAX 16u /* open files, and as many mappings, of an actor's process */
+#define FL_SCN_NUMBERS	   6u  /* operands of a step */
+#define FL_SCN_SAYS_MAX	   64u
+/*
+ * Different outcomes of a step that are told apart. Each kind has a share, so that none can hide another; what is
+ * beyond it is counted in the last of its kind.
+ */
+#define FL_SCN_OUTCOMES_MAX	16u
+#define FL_SCN_OUTCOMES_DID	5u
+#define FL_SCN_OUTCOMES_SIGNAL	5u
+#define FL_SCN_OUTCOMES_ERROR	3u
+#define FL_SCN_OUTCOMES_SPECIAL 1u /* of each of the others */
 
 enum fl_scn_wire_type {
 	FL_SCN_HELLO = 1,
@@ -192,7 +203,7 @@ enum fl_scn_outcome_kind {
 	FL_SCN_ERROR = 1,  /* value: errno of the system call */
 	FL_SCN_SIGNAL = 2, /* value: its number; code, addr: si_code, si_addr */
 	FL_SCN_KILLED = 3, /* the process, or what `run` started, died of signal `value` */
-	FL_SCN_LATE = 4,   /* a wait or barrier that nobody ended in the case's time */
+	FL_SCN_LATE = 4,   /* what the case's time, or its stop, was over for; the actor then ends */
 	FL_SCN_CANNOT = 5, /* the agent could not do it; value: errno */
 };
 
@@ -220,24 +231,26 @@ struct fl_scn_wire_counts {
 struct fl_scn_wire_done {
 	uint32_t actor;
 	uint32_t signal;    /* that ended its process; 0: it came to its end */
-	uint32_t next_step; /* index of the step that would be next; all were done: their number */
+	uint32_t next_step; /* index of the one that would be next: their number at the end, 0 if it never began */
 	uint32_t reserved;
 };
 
 /*
- * The page: memory that host and guest share, a file of the host mapped by both (in the guest by DAX). Who sets a mark
- * writes its time, then `set`; who waits looks at `set`. Only what is listed is written by the guest, and it is
- * believed no further than any other number of the guest's. A bad or lost page makes waits late, nothing else.
+ * The page: memory that host and guest share, a file of the host that the actors map (in the guest by DAX). Who sets a
+ * mark writes its time, then `set`; who waits looks at `set`. A barrier's parties on either side count themselves in a
+ * number of their side's, then look at both: who finds all there sets the mark. Only what is listed is written by the
+ * guest, and it is believed no further than any other number of the guest's. A bad or lost page makes waits late,
+ * nothing else: the host therefore reads and writes the file, since a guest can truncate what it has mapped.
  */
 #define FL_SCN_PAGE_MAGIC UINT64_C(0x31656e6563534c46) /* "FLScene1" */
 #define FL_SCN_PAGE_LEN	  8192u
 
 struct fl_scn_mark {
 	uint32_t set;	  /* 0, or 1 */
-	uint32_t arrived; /* parties of a barrier so far */
+	uint32_t arrived; /* guest: parties of a barrier so far */
 	uint64_t ns;	  /* CLOCK_MONOTONIC of who set it */
 	uint32_t by_host; /* whose clock that is: 1 the host's, 0 the guest's */
-	uint32_t reserved;
+	uint32_t host_arrived;
 };
 
 struct fl_scn_progress {

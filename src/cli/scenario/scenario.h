@@ -118,6 +118,10 @@ struct fl_scn_wish {
 struct fl_scn_step {
 	struct fl_scn_pos pos;
 	const struct fl_scn_op_row *row;
+	/*
+	 * as the row's signature says; of `loop`: times (0: until the mark) and mark; of `barrier`: mark and the number
+	 * of its parties
+	 */
 	struct fl_scn_operand operands[FL_SCN_OPERANDS_MAX];
 	uint32_t jump;			  /* of `loop`: index behind its `end`; of `end`: index of its `loop` */
 	const struct fl_scn_wish *wishes; /* one of them must come true each time; none: FL_SCN_WISH_OK */

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written of results, read by parsers that are not ours.
+
+usage: check_results.py WRITE-SAMPLES FORMAT
+
+WRITE-SAMPLES writes results that were made by hand in samples.c, among them one with hostile bytes wherever there are
+bytes. Prints TAP.
+"""
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+NAMES = ["reader[access=read]", "reader[access=vector] (run 2)", "disk-full", "hostile", "storm", "unbootable"]
+VERDICTS = ["passed", "failed", "skipped", "failed", "passed", "failed"]
+STORM = 300
+
+
+def written(program, what, events=STORM):
+    done = subprocess.run([program, what, str(events)], check=True, capture_output=True, timeout=30)
+    return done.stdout.decode("utf-8", "strict")
+
+
+def no_controls(text):
+    bad = [c for c in text if ord(c) < 32 and c not in "\n\t" or 0x7f <= ord(c) < 0xa0 or 0x202a <= ord(c) <= 0x202e]
+    assert not bad, f"controls: {bad}"
+
+
+# ---- TAP 14 ---------------------------------------------------------------------------------
+
+TEST_POINT = re.compile(r"(not )?ok (\d+) - ((?:[^\\#]|\\[\\#])*?)(?: # (SKIP|TODO) (.*))?$")
+
+
+def yaml_member(line):
+    """A member of a block: its name, and its value, which is a double-quoted scalar that is JSON too, or a number."""
+    match = re.fullmatch(r" *(?:- )?(\w+): (.+)", line)
+    assert match, f"no member: {line!r}"
+    return match[1], json.loads(match[2])
+
+
+def tap_points(text):
+    lines = text.split("\n")
+    assert lines.pop() == "" and lines[0] == "TAP version 14" and lines[1] == f"1..{len(NAMES)}", lines[:2]
+    points, block = [], None
+    for line in lines[2:]:
+        if line == "  ---":
+            block = points[-1]["block"] = []
+        elif line == "  ...":
+            block = None
+        elif block is not None:
+            assert line.startswith("  "), line
+            block.append(line)
+        else:
+            match = TEST_POINT.fullmatch(line)
+            assert match, f"no test point: {line!r}"
+            points.append({"ok": not match[1], "number": int(match[2]), "name": re.sub(r"\\(.)", r"\1", match[3]),
+                           "directive": match[4], "reason": match[5]})
+    return points
+
+
+def tap_has_a_line_for_each_case(program):
+    text = written(program, "tap")
+    no_controls(text)
+    points = tap_points(text)
+    assert [p["number"] for p in points] == list(range(1, len(NAMES) + 1))
+    for point, name, verdict in zip(points, NAMES, VERDICTS):
+        assert point["name"].startswith(name), point["name"]
+        assert point["ok"] == (verdict != "failed") and (point["directive"] == "SKIP") == (verdict == "skipped"), point
+        assert ("block" in point) == (verdict == "failed"), point
+    assert points[2]["reason"] == "it needs root: dir small is a tmpfs"
+
+
+def tap_says_what_failed_and_how_to_repeat_it(program):
+    block = [line for line in tap_points(written(program, "tap"))[1]["block"]]
+    members = [yaml_member(line) for line in block if line != "  failures:"]
+    assert [value for name, value in members if name == "line"] == [18, 33]
+    assert [value for name, value in members if name == "column"] == [2, 2]
+    single = dict(members)
+    assert single["message"].startswith('The step "vector m+12K" should have lost'), single
+    assert single["repeat"].startswith("faultline scenario --seed") and single["file"] == "scenarios/reader.scn"
+    assert single["seed"] == 0x9e3779b97f4a7c15 and single["duration_ms"] == 8.401
+    try:
+        import yaml
+    except ImportError:
+        return
+    document = yaml.safe_load("\n".join(block))
+    assert [f["line"] for f in document["failures"]] == [18, 33] and document["message"] == single["message"]
+
+
+def tap_is_not_written_by_what_it_tells(program):
+    point = tap_points(written(program, "tap"))[3]
+    assert "# SKIP [[ATTACHMENT" in point["name"] and "not ok 9" in point["name"], point["name"]
+    assert "\u241b[31m\u2401\u2421\ufffd" in point["name"] and point["name"].endswith(" ä"), point["name"]
+    text = dict(yaml_member(line) for line in point["block"] if line != "  failures:")["text"]
+    assert "\n\u240d\tnot ok 9" in text, text
+
+
+# ---- JUnit ----------------------------------------------------------------------------------
+
+
+def suites_of(program):
+    text = written(program, "junit")
+    no_controls(text)
+    return ET.fromstring(text.encode())
+
+
+def junit_counts_what_it_has(program):
+    root = suites_of(program)
+    assert root.tag == "testsuites" and {child.tag for child in root} == {"testsuite"}
+    assert [suite.get("name")[:7] for suite in root] == ["scenari", "./scena", "hostile", "scenari"]
+    for group in [root, *root]:
+        cases = list(group.iter("testcase"))
+        for attribute, tag in ("tests", None), ("failures", "failure"), ("skipped", "skipped"), ("errors", "error"):
+            count = len(cases) if tag is None else sum(case.find(tag) is not None for case in cases)
+            assert int(group.get(attribute)) == count, (group.attrib, attribute, count)
+        float(group.get("time"))
+    for suite in root:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp")), suite.get("timestamp")
+        properties = {p.get("name"): p.get("value") for p in suite.find("properties")}
+        assert properties == {"host": "in the box (Linux 6.12, SVM under emulation)", "seed": "42"}, properties
+
+
+def junit_has_each_case_with_its_verdict(program):
+    cases = {case.get("name"): case for case in suites_of(program).iter("testcase")}
+    assert len(cases) == len(NAMES)
+    for name, verdict in zip(NAMES, VERDICTS):
+        case = next(case for full, case in cases.items() if full.startswith(name))
+        assert (case.find("failure") is not None) == (verdict == "failed")
+        assert (case.find("skipped") is not None) == (verdict == "skipped")
+        assert [child.tag for child in case][-1] == "system-out", "the schema wants it behind the verdict"
+    case = cases[NAMES[1]]
+    assert case.get("classname") == "scenarios.reader" and float(case.get("time")) == 0.008401
+    assert cases["disk-full"].get("classname") == "scenarios.disk-full"
+    assert cases["disk-full"].find("skipped").get("message") == "it needs root: dir small is a tmpfs"
+    assert cases["unbootable"].find("failure").get("message").startswith("The machine vm ended")
+
+
+def junit_tells_a_failure_with_all_that_is_known(program):
+    case = next(c for c in suites_of(program).iter("testcase") if c.get("name") == NAMES[1])
+    lines = case.find("failure").text.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["scenarios/reader.scn:18:2", "scenarios/reader.scn:33:2"], lines
+    output = case.find("system-out").text
+    assert "SIGBUS BUS_ADRERR at m+12K" in output and "reader! read m+12K" in output, output
+    assert "(10000 times)" in output and "host memory is lost" in output and "repeat: faultline scenario" in output
+
+
+def junit_passes_no_orders_on(program):
+    root = suites_of(program)
+    case = next(c for c in root.iter("testcase") if c.get("name").startswith("hostile"))
+    console = case.find("system-out").text.rpartition("console of")[2]
+    assert "[ [ATTACHMENT|/etc/passwd]]" in console and "\u2400" in console, console
+    assert "]]>&amp;\"'`{{data}}\\ # SKIP" in case.get("name"), case.get("name")
+    assert {element.tag for element in root.iter()} == {
+        "testsuites", "testsuite", "properties", "property", "testcase", "failure", "skipped", "system-out"}
+
+
+# ---------------------------------------------------------------------------------------------
+
+
+def main():
+    program, what = sys.argv[1:3]
+    checks = [check for name, check in globals().items() if name.startswith(what + "_")
+              and name not in ("tap_points",)]
+    failed = 0
+    print(f"1..{len(checks)}")
+    for number, check in enumerate(checks, 1):
+        try:
+            check(program)
+            print(f"ok {number} - {check.__name__}")
+        except (AssertionError, KeyError, ValueError, StopIteration, ET.ParseError, subprocess.SubprocessError) as error:
+            failed += 1
+            print("# " + repr(error).replace("\n", "\n# "))
+            print(f"not ok {number} - {check.__name__}")
+    return 1 if failed or not checks else 0
+
+
+sys.exit(main())

@@ -207,6 +207,20 @@ void fl_json_null(struct fl_json *json, const char *key)
 		put(json, "null");
 }
 
+void fl_json_members(struct fl_json *json, const char *object)
+{
+	size_t len = strlen(object);
+	bool in_object = json->depth && !json->levels[json->depth].array;
+
+	if (!in_object || len < 2 || object[0] != '{' || object[len - 1] != '}')
+		fail(json, -EINVAL);
+	if (json->error || len == 2)
+		return;
+	put(json, json->levels[json->depth].filled ? "," : "");
+	json->levels[json->depth].filled = true;
+	put_bytes(json, object + 1, len - 2);
+}
+
 int fl_json_end(struct fl_json *json)
 {
 	if (json->depth != 0 || !json->levels[0].filled)

@@ -56,6 +56,8 @@ void fl_json_address(struct fl_json *json, const char *key, uint64_t address);
 void fl_json_time(struct fl_json *json, const char *key, uint64_t time_ns);
 void fl_json_bool(struct fl_json *json, const char *key, bool value);
 void fl_json_null(struct fl_json *json, const char *key);
+/* The members of an object that is text already, as the library writes a fault: "{...}". */
+void fl_json_members(struct fl_json *json, const char *object);
 
 /*
  * Ends the line and flushes the stream. 0; the first error of writing; -EINVAL: the calls did not make one whole value;

@@ -54,6 +54,35 @@ static void commas_stand_between_members(void **state)
 	expect_end(&sheet, 0, "{\"empty\":[],\"list\":[true,{},null],\"none\":null,\"at\":\"0xfee00000\"}\n");
 }
 
+static void an_object_that_is_text_is_taken_in(void **state)
+{
+	static const char *const no_objects[] = {"", "{", "}", "[1]", "{\"a\":1", "\"a\":1}"};
+	struct sheet sheet;
+
+	(void)state;
+	begin(&sheet);
+	fl_json_object(&sheet.json, NULL);
+	fl_json_members(&sheet.json, "{}");
+	fl_json_members(&sheet.json, "{\"a\":{},\"b\":2}");
+	fl_json_null(&sheet.json, "c");
+	fl_json_members(&sheet.json, "{}");
+	fl_json_members(&sheet.json, "{\"d\":3}");
+	fl_json_close(&sheet.json);
+	expect_end(&sheet, 0, "{\"a\":{},\"b\":2,\"c\":null,\"d\":3}\n");
+	for (size_t i = 0; i < sizeof(no_objects) / sizeof(no_objects[0]); i++) {
+		begin(&sheet);
+		fl_json_object(&sheet.json, NULL);
+		fl_json_members(&sheet.json, no_objects[i]);
+		fl_json_close(&sheet.json);
+		expect_end(&sheet, -EINVAL, NULL);
+	}
+	begin(&sheet);
+	fl_json_array(&sheet.json, NULL);
+	fl_json_members(&sheet.json, "{\"a\":1}");
+	fl_json_close(&sheet.json);
+	expect_end(&sheet, -EINVAL, NULL);
+}
+
 static void expect_text(const void *bytes, size_t len, const char *quoted)
 {
 	struct sheet sheet;
@@ -237,6 +266,7 @@ static void a_full_disk_is_remembered(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(commas_stand_between_members),
+	cmocka_unit_test(an_object_that_is_text_is_taken_in),
 	cmocka_unit_test(texts_are_escaped_twice),
 	cmocka_unit_test(numbers_are_the_same_for_every_reader),
 	cmocka_unit_test(times_are_utc),

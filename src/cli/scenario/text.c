@@ -162,6 +162,13 @@ const char *fl_scn_verdict_name(enum fl_scn_verdict verdict)
 	return verdict == FL_SCN_PASSED ? "passed" : verdict == FL_SCN_SKIPPED ? "skipped" : "failed";
 }
 
+const char *fl_scn_event_name(enum fl_scn_event_kind kind)
+{
+	static const char *const names[] = {"step", "wait", "mark", "fault", "delivery"};
+
+	return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "step";
+}
+
 size_t fl_scn_count(const struct fl_scn_results *results, enum fl_scn_verdict verdict)
 {
 	size_t count = 0;
@@ -186,6 +193,14 @@ const char *fl_scn_result_brief(const struct fl_scn_result *result)
 	if (result->failures_count > 0 && result->failures[0].text)
 		return result->failures[0].text;
 	return result->reason ? result->reason : "";
+}
+
+const char *fl_scn_machine_name(const struct fl_scn_result *result, uint32_t machine)
+{
+	const struct fl_scn_case *made = result->scenario_case;
+
+	return made && machine < made->machines_count && made->machines[machine].name ? made->machines[machine].name
+										      : "?";
 }
 
 int fl_scn_finish(FILE *out)

@@ -29,6 +29,7 @@ const char *fl_scn_duration(uint64_t ns, char buf[FL_SCN_DURATION_LEN]);
 const char *fl_scn_time(uint64_t time_ns, char buf[FL_SCN_TIME_LEN]);
 
 const char *fl_scn_verdict_name(enum fl_scn_verdict verdict); /* "passed", ... */
+const char *fl_scn_event_name(enum fl_scn_event_kind kind);   /* "step", ... */
 size_t fl_scn_count(const struct fl_scn_results *results, enum fl_scn_verdict verdict);
 /* What to call it: the case's name; "?" without one. */
 const char *fl_scn_result_name(const struct fl_scn_result *result);
@@ -36,6 +37,9 @@ const char *fl_scn_result_name(const struct fl_scn_result *result);
 bool fl_scn_is_repeated(const struct fl_scn_result *result);
 /* The sentence for a list that has room for one: its first failure, or why it was not run. Never NULL. */
 const char *fl_scn_result_brief(const struct fl_scn_result *result);
+
+/* "?": the result's case has none of that index. */
+const char *fl_scn_machine_name(const struct fl_scn_result *result, uint32_t machine);
 
 /* After the last byte: 0, or -errno of the stream. */
 FL_CHECKED int fl_scn_finish(FILE *out);

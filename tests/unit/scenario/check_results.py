@@ -155,6 +155,57 @@ def junit_passes_no_orders_on(program):
         "testsuites", "testsuite", "properties", "property", "testcase", "failure", "skipped", "system-out"}
 
 
+# ---- JSON -----------------------------------------------------------------------------------
+
+
+def text_to_bytes(text):
+    """What docs/events.md says."""
+    return re.sub(rb"\\(\\|[0-7]{3})", lambda m: b"\\" if m[1] == b"\\" else bytes([int(m[1], 8)]), text.encode())
+
+
+def json_counts_what_it_has(program):
+    text = written(program, "json")
+    assert text.count("\n") == 1 and text.endswith("\n")
+    document = json.loads(text)
+    cases = document.pop("cases")
+    assert document == {
+        "faultline": document["faultline"], "host": "in the box (Linux 6.12, SVM under emulation)", "seed": 42,
+        "started": "2026-03-01T12:00:00.000000000Z", "took_ns": 61 * 10**9, "passed": 2, "failed": 3, "skipped": 1}
+    assert [case["verdict"] for case in cases] == VERDICTS
+    assert [case["name"] for case in cases][:3] == ["reader[access=read]", "reader[access=vector]", "disk-full"]
+    for case in cases:
+        assert list(case) == ["name", "file", "about", "verdict", "reason", "repeat", "machine", "seed", "run", "started",
+                              "took_ns", "checks", "failures", "lanes", "events", "faults", "consoles"], list(case)
+
+
+def json_has_all_of_a_case(program):
+    case = json.loads(written(program, "json"))["cases"][1]
+    assert case["failures"][0]["line"] == 18 and case["failures"][0]["column"] == 2 and len(case["failures"]) == 2
+    assert case["lanes"][1] == {"name": "reader", "kind": "actor", "machine": "vm", "clock_error_ns": 1800}
+    assert [lane["kind"] for lane in case["lanes"]] == ["host", "actor", "actor", "vcpu", "vcpu"]
+    assert case["lanes"][0]["machine"] is None and case["seed"] == "11400714819323198485" and case["run"] == 2
+    step = next(event for event in case["events"] if event["unexpected"])
+    assert step == {"lane": 1, "kind": "step", "begin_ns": 5212000, "end_ns": 5655000, "count": 1, "line": 18,
+                    "label": "read m+12K", "detail": "SIGBUS BUS_ADRERR at m+12K", "unexpected": True, "fault": 0}, step
+    assert {event["kind"] for event in case["events"]} == {"step", "wait", "mark", "fault", "delivery"}
+    assert [event["begin_ns"] for event in case["events"]] == sorted(event["begin_ns"] for event in case["events"])
+    fault = case["faults"][0]
+    assert fault["at_ns"] == 5230000 and fault["machine"] == "vm" and fault["event"] == "fault"
+    assert fault["cause"] == "truncated" and fault["file_offset"] == 12288 and fault["times_ns"]["locate"] == 9000
+
+
+def json_has_the_bytes_themselves(program):
+    case = json.loads(written(program, "json"))["cases"][3]
+    hostile = text_to_bytes(case["name"])
+    assert hostile.startswith(b"hostile</script>") and b"\x1b[31m\x01\x7f\xff\xc3\xe2\x80\xae" in hostile, hostile
+    places = [case["about"], case["file"], case["reason"], case["repeat"], case["machine"], case["failures"][0]["text"],
+              case["lanes"][0]["name"], case["lanes"][0]["machine"], case["events"][0]["label"],
+              case["events"][0]["detail"], case["faults"][0]["region"], case["faults"][0]["path"]]
+    assert all(text_to_bytes(place) == hostile for place in places)
+    assert text_to_bytes(case["consoles"][0]["text"]) == hostile + b"\0"
+    assert case["events"][0]["end_ns"] == str(2**64 - 1)
+
+
 # ---------------------------------------------------------------------------------------------
 
 

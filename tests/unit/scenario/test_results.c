@@ -88,7 +88,7 @@ static void characters_come_out_as_they_went_in(void **state)
 }
 
 typedef int (*writer_fn)(FILE *out, const struct fl_scn_results *results);
-static const writer_fn writers[] = {fl_scn_write_junit};
+static const writer_fn writers[] = {fl_scn_write_junit, fl_scn_write_json};
 
 static void a_full_disk_is_reported(void **state)
 {

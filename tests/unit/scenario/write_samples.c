@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: write_samples tap|junit EVENTS: results made by hand, written to standard output. For the checks in Python. */
+/* usage: write_samples tap|junit|json EVENTS: results made by hand, written to standard output. For the checks in
+ * Python. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*write)(FILE *out, const struct fl_scn_results *results);
-	} writers[] = {{"tap", write_tap}, {"junit", fl_scn_write_junit}};
+	} writers[] = {{"tap", write_tap}, {"junit", fl_scn_write_junit}, {"json", fl_scn_write_json}};
 	struct fl_scn_results results;
 	int ret = -1;
 

@@ -143,7 +143,7 @@ enum fl_scn_op {
 	FL_SCN_OP_RENAME,     /* path, path */
 	FL_SCN_OP_RUN,	      /* program and arguments; the value is the exit status */
 	/* memory */
-	FL_SCN_OP_MAP = 64, /* mapping, handle, offset, len, FL_SCN_MAP_* */
+	FL_SCN_OP_MAP = 64, /* mapping, handle, offset, len, FL_SCN_MAP_*; the value is its address */
 	FL_SCN_OP_UNMAP,    /* mapping */
 	FL_SCN_OP_READ,	    /* address, 1, 2, 4 or 8 bytes in one instruction; the value is what was read */
 	FL_SCN_OP_WRITE,    /* address, 1, 2, 4 or 8 bytes in one instruction, value */
@@ -207,6 +207,8 @@ enum fl_scn_outcome_kind {
 	FL_SCN_CANNOT = 5, /* the agent could not do it; value: errno */
 };
 
+#define FL_SCN_NO_MAP UINT32_MAX
+
 struct fl_scn_wire_outcome {
 	uint32_t actor;
 	uint32_t step; /* index */
@@ -217,6 +219,9 @@ struct fl_scn_wire_outcome {
 	uint64_t value;
 	uint64_t addr;
 	uint64_t begin_ns, end_ns;
+	uint64_t offset; /* of addr in the mapping it lies in */
+	uint32_t map;	 /* that mapping's number; FL_SCN_NO_MAP: none */
+	uint32_t reserved;
 };
 
 struct fl_scn_wire_counts {
@@ -226,6 +231,7 @@ struct fl_scn_wire_counts {
 	uint32_t reserved;
 	uint64_t count;
 	uint64_t last_ns;
+	uint64_t longest_ns; /* from begin to end */
 };
 
 struct fl_scn_wire_done {

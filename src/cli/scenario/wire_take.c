@@ -97,7 +97,14 @@ static bool is_outcome(const struct fl_scn_wire_outcome *outcome)
 	default:
 		return false;
 	}
-	return outcome->code == 0 && outcome->addr == 0;
+	return outcome->code == 0 && outcome->addr == 0 && outcome->map == FL_SCN_NO_MAP;
+}
+
+static bool is_place(const struct fl_scn_wire_outcome *outcome)
+{
+	if (outcome->map == FL_SCN_NO_MAP)
+		return outcome->offset == 0;
+	return outcome->map < FL_SCN_HANDLES_MAX && outcome->offset <= outcome->addr;
 }
 
 /* Outcomes are numbered in the order of their coming. */
@@ -112,7 +119,8 @@ static bool take_outcome(struct fl_scn_wire *wire, const struct fl_scn_wire_outc
 
 	*why = "an OUTCOME that cannot be";
 	if (!peer || !is_next_outcome(peer, outcome->step, outcome->number) || !is_outcome(outcome) ||
-	    outcome->cpu < -1 || outcome->cpu >= CPUS_MAX || outcome->begin_ns > outcome->end_ns)
+	    outcome->cpu < -1 || outcome->cpu >= CPUS_MAX || outcome->begin_ns > outcome->end_ns ||
+	    !is_place(outcome) || outcome->reserved)
 		return false;
 	peer->outcomes[outcome->step] |= (uint16_t)(1u << outcome->number);
 	wire->ops.outcome(wire->ops.arg, outcome);

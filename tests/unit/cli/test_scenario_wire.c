@@ -401,8 +401,11 @@ static const struct fl_scn_wire_outcome good_outcome = {.actor = 0,
 							.value = 7,
 							.addr = 0x7f0000003000,
 							.begin_ns = 10,
-							.end_ns = 11};
-static const struct fl_scn_wire_counts good_counts = {.actor = 0, .step = 2, .count = 100, .last_ns = 12};
+							.end_ns = 11,
+							.offset = 0x3000,
+							.map = 15};
+static const struct fl_scn_wire_counts good_counts = {
+	.actor = 0, .step = 2, .count = 100, .last_ns = 12, .longest_ns = 1};
 static const struct fl_scn_wire_done good_done = {.actor = 0, .next_step = STEPS};
 
 /* Everything an honest guest says, in order. */
@@ -448,7 +451,7 @@ static void put_what_honest_answers(struct fixture *fixture)
 
 static void pieces_of_any_length_are_taken(void **state)
 {
-	uint8_t bytes[512];
+	uint8_t bytes[1024];
 	size_t len = honest(bytes);
 
 	(void)state;
@@ -500,7 +503,7 @@ static void expect_bad(uint32_t type, const void *body, size_t len, const char *
 static void messages_that_there_are_not_are_refused(void **state)
 {
 	static const uint8_t zeros[128];
-	static const size_t lens[] = {16, 0, 8, 56, 32, 16}; /* from PONG on */
+	static const size_t lens[] = {16, 0, 8, 72, 40, 16}; /* from PONG on */
 	static const uint32_t types[] = {0, FL_SCN_HELLO, FL_SCN_PING, FL_SCN_ACTOR, FL_SCN_START, FL_SCN_STOP,
 					 6, 15,		  23,	       UINT32_MAX};
 
@@ -601,24 +604,51 @@ static void fields_have_ranges(void **state)
 	BAD(value, 0);
 	BAD(value, 65);
 	BAD(begin_ns, 12);
+	BAD(map, FL_SCN_HANDLES_MAX);
+	BAD(map, FL_SCN_NO_MAP); /* with an offset */
+	BAD(offset, 0x7f0000003001);
+	BAD(reserved, 1);
 #undef BAD
-	o = (struct fl_scn_wire_outcome){.kind = FL_SCN_ERROR};
-	expect_bad(FL_SCN_OUTCOME, &o, sizeof(o), "OUTCOME");
-	o.value = 4096;
-	expect_bad(FL_SCN_OUTCOME, &o, sizeof(o), "OUTCOME");
-	o = (struct fl_scn_wire_outcome){.kind = FL_SCN_LATE, .value = 1};
-	expect_bad(FL_SCN_OUTCOME, &o, sizeof(o), "OUTCOME");
+}
+
+static void only_signals_have_addresses(void **state)
+{
+	static const struct fl_scn_wire_outcome bad[] = {
+		{.kind = FL_SCN_ERROR, .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_ERROR, .map = FL_SCN_NO_MAP, .value = 4096},
+		{.kind = FL_SCN_CANNOT, .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_LATE, .map = FL_SCN_NO_MAP, .value = 1},
+		{.kind = FL_SCN_DID, .map = FL_SCN_NO_MAP, .code = 1},
+		{.kind = FL_SCN_DID, .map = FL_SCN_NO_MAP, .addr = 1},
+		{.kind = FL_SCN_DID, .map = FL_SCN_NO_MAP, .offset = 1},
+		{.kind = FL_SCN_DID, .map = 0},
+		{.kind = FL_SCN_KILLED, .map = FL_SCN_NO_MAP, .value = 65},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_bad(FL_SCN_OUTCOME, &bad[i], sizeof(bad[i]), "OUTCOME");
 }
 
 static void each_kind_of_outcome_is_taken(void **state)
 {
 	static const struct fl_scn_wire_outcome all[] = {
-		{.kind = FL_SCN_DID, .value = UINT64_MAX},
-		{.kind = FL_SCN_ERROR, .value = 4095, .number = 1},
-		{.kind = FL_SCN_SIGNAL, .value = 64, .code = INT32_MIN, .addr = UINT64_MAX, .number = 2},
-		{.kind = FL_SCN_KILLED, .value = 1, .number = 3},
-		{.kind = FL_SCN_LATE, .number = 4, .cpu = -1},
-		{.kind = FL_SCN_CANNOT, .value = 1, .number = 5, .begin_ns = UINT64_MAX, .end_ns = UINT64_MAX},
+		{.kind = FL_SCN_DID, .value = UINT64_MAX, .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_ERROR, .value = 4095, .number = 1, .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_SIGNAL,
+		 .value = 64,
+		 .code = INT32_MIN,
+		 .addr = UINT64_MAX,
+		 .number = 2,
+		 .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_KILLED, .value = 1, .number = 3, .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_LATE, .number = 4, .cpu = -1, .map = FL_SCN_NO_MAP},
+		{.kind = FL_SCN_CANNOT,
+		 .value = 1,
+		 .number = 5,
+		 .begin_ns = UINT64_MAX,
+		 .end_ns = UINT64_MAX,
+		 .map = FL_SCN_NO_MAP},
 	};
 	struct fixture *fixture = *state;
 
@@ -708,6 +738,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(nothing_comes_before_hello, setup, teardown),
 	cmocka_unit_test_setup_teardown(what_was_not_asked_is_no_answer, setup_running, teardown),
 	cmocka_unit_test(fields_have_ranges),
+	cmocka_unit_test(only_signals_have_addresses),
 	cmocka_unit_test_setup_teardown(each_kind_of_outcome_is_taken, setup_running, teardown),
 	cmocka_unit_test_setup_teardown(counts_are_of_outcomes, setup_running, teardown),
 	cmocka_unit_test_setup_teardown(a_count_is_at_least_one, setup_running, teardown),

@@ -39,8 +39,8 @@ enum fl_scn_host_op {
 	FL_SCN_HOST_RESUME,		       /* MACHINE */
 	FL_SCN_HOST_FREEZE,	 /* DIR: the server of a dir of kind failing answers nothing (as after kill -STOP) */
 	FL_SCN_HOST_THAW,	 /* DIR */
-	FL_SCN_HOST_WAIT_FAULTS, /* MACHINE N: until N faults of the case were reported */
-	FL_SCN_HOST_WAIT_TURN,	 /* ACTOR N: until its loops have turned N times */
+	FL_SCN_HOST_WAIT_FAULTS, /* N MACHINE: until N faults of the case were reported */
+	FL_SCN_HOST_WAIT_TURNS,	 /* ACTOR N: until its loops have turned N times */
 };
 
 #define FL_SCN_BY_GUEST 1u
@@ -49,16 +49,22 @@ enum fl_scn_host_op {
 /*
  * signature: a character an operand, in order of writing; behind '?' all may be left out (default 0 or no flags).
  *	F f	a file handle that is made, used		M m	a mapping that is made, a place "map+offset"
- *	n	a number (size, offset, count)		i	1, 2, 4 or 8
- *	t	a time, "200us" or a range "0..5ms", "random 0..5ms", "span 0..2ms"
+ *	u	a mapping, the whole of it			o	an octal mode
+ *	n	a number (size, offset, count)		i	1, 2, 4 or 8 (default 8)
+ *	t	a time, "200us" or a range "0..5ms", "random 0..5ms", "span 0..2ms"; behind '?': "after" and that
  *	k	a mark					a	an actor
- *	v	a machine				P	a path "dir/name"
+ *	v	a machine; behind '?': "in MACHINE", which may be left out where there is one
+ *	P	a path "dir/name"
  *	D	a dir					w	one or more words of `words`, or-ed
- *	s	text					A	words up to the end of the line
+ *	s	text					A	words up to the end of the line, "=>" or "within"
+ *	L	a number, or "until" and a mark: two operands, the number (0: until) and the mark
+ * Two operands come without being written: of `barrier` the second is how many parties it has, of `check` the last, if
+ * it is left out, is the file offset of the address.
  */
 struct fl_scn_word {
 	const char *word;
 	uint64_t value;
+	char group; /* words of one group exclude each other; 0: of none */
 };
 
 struct fl_scn_op_row {
@@ -244,6 +250,7 @@ struct fl_scn_expect {
 	uint64_t len, mapped_len;    /* FAULT; FILE: len */
 	/* ENDS */
 	enum fl_end end;
+	bool panic; /* with FL_END_RESET: FL_RESULT_PANIC, too */
 	/* FILE */
 	bool in_guest, absent, has_len, has_content;
 	enum fl_scn_content content;

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of a case -> blocks, each given to who reads its kind. */
+#include <string.h>
+
+#include "cli/scenario/build.h"
+#include "cli/scenario/near.h"
+
+static bool read_limit(struct fl_scn_build *build, struct fl_scn_block *block)
+{
+	struct fl_scn_tokens *head = block->head;
+
+	if (build->limit_pos.line)
+		return fl_scn_wrong(head->reader, head->pos, "There is a limit already, in line %u: take one away.",
+				    build->limit_pos.line);
+	build->limit_pos = head->pos;
+	if (!fl_scn_need_time(head, "the time that a case may take", &build->made->limit_ns))
+		return false;
+	if (build->made->limit_ns == 0)
+		return fl_scn_wrong(head->reader, head->pos, "No case takes no time: give it some, like 20s.");
+	return fl_scn_no_more(head);
+}
+
+static bool read_repeat(struct fl_scn_build *build, struct fl_scn_block *block)
+{
+	struct fl_scn_tokens *head = block->head;
+	uint64_t repeat;
+
+	if (build->repeat_pos.line)
+		return fl_scn_wrong(head->reader, head->pos, "There is a repeat already, in line %u: take one away.",
+				    build->repeat_pos.line);
+	build->repeat_pos = head->pos;
+	if (!fl_scn_need_number_in(head, "how often a case is run", 1, 1000000, &repeat))
+		return false;
+	build->made->repeat = (uint32_t)repeat;
+	return fl_scn_no_more(head);
+}
+
+enum rank { FIRST, PLACES, ACTORS, EXPECTS, RANKS };
+
+static const struct kind {
+	const char *word;
+	enum rank rank; /* what names others is read after these */
+	bool has_body;
+	bool (*read)(struct fl_scn_build *build, struct fl_scn_block *block);
+} kinds[] = {
+	{"limit", FIRST, false, read_limit},
+	{"repeat", FIRST, false, read_repeat},
+	{"dir", FIRST, false, fl_scn_read_dir},
+	{"file", PLACES, false, fl_scn_read_file},
+	{"link", PLACES, false, fl_scn_read_link},
+	{"subdir", PLACES, false, fl_scn_read_subdir},
+	{"machine", PLACES, true, fl_scn_read_machine},
+	{"guest", ACTORS, true, fl_scn_read_guest},
+	{"host", ACTORS, true, fl_scn_read_host},
+	{"expect", EXPECTS, true, fl_scn_read_expect},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static const struct kind *find_kind(struct fl_scn_reader *reader, const struct fl_scn_token *word)
+{
+	struct fl_scn_near near = FL_SCN_NEAR(word->text);
+	char hint[FL_SCN_HINT_LEN];
+
+	for (size_t i = 0; i < KINDS; i++) {
+		if (!word->quoted && strcmp(kinds[i].word, word->text) == 0)
+			return &kinds[i];
+		fl_scn_offer(&near, kinds[i].word);
+	}
+	fl_scn_offer(&near, "matrix");
+	fl_scn_offer(&near, "except");
+	if (fl_scn_find_op(word->text, FL_SCN_BY_GUEST | FL_SCN_BY_HOST))
+		fl_scn_wrong(reader, word->pos,
+			     "A step belongs into a block: put white space before it, below a line \"guest NAME\" or "
+			     "\"host\".");
+	else
+		fl_scn_wrong(reader, word->pos, "\"%s\" begins no line in the first column%s", word->text,
+			     fl_scn_hint(&near, hint));
+	return NULL;
+}
+
+struct kinded_block {
+	struct fl_scn_block block;
+	const struct kind *kind; /* NULL: it was complained of */
+};
+
+static bool add_line(struct fl_scn_build *build, struct fl_scn_tokens *line, struct kinded_block *blocks,
+		     uint32_t *count)
+{
+	struct kinded_block *last = *count ? &blocks[*count - 1] : NULL;
+
+	if (line->count == 0 && !line->indented)
+		return fl_scn_wrong(build->reader, line->pos,
+				    "Without its variables, which hold no words, the line is empty.");
+	if (line->indented) {
+		if (!last)
+			return fl_scn_wrong(build->reader, line->pos,
+					    "This line is part of no block: put its first word into the first column.");
+		if (!last->kind)
+			return true;
+		if (!last->kind->has_body)
+			return fl_scn_wrong(
+				build->reader, line->pos,
+				"A line \"%s\" has no block: put the first word of this one into the first column.",
+				last->kind->word);
+		if (last->block.body_count == 0)
+			last->block.body = line;
+		last->block.body_count++;
+		return true;
+	}
+	blocks[(*count)++] = (struct kinded_block){
+		.block = {.head = line},
+		.kind = find_kind(build->reader, &line->token[0]),
+	};
+	line->at = 1;
+	return blocks[*count - 1].kind;
+}
+
+static bool read_rank(struct fl_scn_build *build, struct kinded_block *blocks, uint32_t count, enum rank rank)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (blocks[i].kind && blocks[i].kind->rank == rank)
+			good &= blocks[i].kind->read(build, &blocks[i].block);
+	return good;
+}
+
+static bool read_all_steps(struct fl_scn_build *build)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < build->made->actors_count; i++)
+		good &= fl_scn_read_handles(build, i);
+	for (uint32_t i = 0; i < build->made->actors_count; i++)
+		good &= fl_scn_read_steps(build, i);
+	return good;
+}
+
+static bool read_blocks(struct fl_scn_build *build, struct kinded_block *blocks, uint32_t count)
+{
+	bool good = read_rank(build, blocks, count, FIRST);
+
+	good &= read_rank(build, blocks, count, PLACES);
+	good &= build->made->machines_count > 0 || fl_scn_add_machine(build);
+	good &= read_rank(build, blocks, count, ACTORS);
+	good &= read_all_steps(build);
+	good &= read_rank(build, blocks, count, EXPECTS);
+	return good;
+}
+
+/* What is known of a case only as a whole; on what has errors it would say more than is wrong. */
+static bool check(struct fl_scn_build *build)
+{
+	if (build->made->actors_count == 0)
+		return fl_scn_wrong(build->reader, (struct fl_scn_pos){1, 1},
+				    "Nobody does anything: write a block \"guest NAME\" or \"host\".");
+	fl_scn_count_parties(build);
+	return fl_scn_check_files(build);
+}
+
+/* Room for the most that there can be of each. */
+static bool make_room(struct fl_scn_build *build)
+{
+	struct fl_scn_arena *keep = &build->reader->reading->keep;
+	uint32_t lines = build->lines_count + 1;
+
+	build->machines =
+		fl_scn_alloc(keep, FL_SCN_MACHINES_MAX < lines ? FL_SCN_MACHINES_MAX : lines, sizeof(*build->machines));
+	build->dirs = fl_scn_alloc(keep, FL_SCN_DIRS_MAX < lines ? FL_SCN_DIRS_MAX : lines, sizeof(*build->dirs));
+	build->files = fl_scn_alloc(keep, FL_SCN_FILES_MAX < lines ? FL_SCN_FILES_MAX : lines, sizeof(*build->files));
+	build->actors =
+		fl_scn_alloc(keep, FL_SCN_ALL_ACTORS < lines ? FL_SCN_ALL_ACTORS : lines, sizeof(*build->actors));
+	build->expects =
+		fl_scn_alloc(keep, FL_SCN_EXPECTS_MAX < lines ? FL_SCN_EXPECTS_MAX : lines, sizeof(*build->expects));
+	build->marks = fl_scn_alloc(keep, FL_SCN_MARKS_MAX, sizeof(*build->marks));
+	return build->machines && build->dirs && build->files && build->actors && build->expects && build->marks;
+}
+
+bool fl_scn_build(struct fl_scn_reader *reader, struct fl_scn_tokens *lines, uint32_t count, struct fl_scn_case *made)
+{
+	struct fl_scn_build *build = fl_scn_alloc(&reader->scratch, 1, sizeof(*build));
+	struct kinded_block *blocks = fl_scn_alloc(&reader->scratch, count, sizeof(*blocks));
+	uint32_t blocks_count = 0;
+	bool good = true;
+
+	if (!build || !blocks)
+		return false;
+	build->reader = reader;
+	build->made = made;
+	build->lines = lines;
+	build->lines_count = count;
+	if (!make_room(build))
+		return false;
+	made->limit_ns = UINT64_C(20000000000);
+	made->repeat = 1;
+	made->machines = build->machines;
+	made->dirs = build->dirs;
+	made->files = build->files;
+	made->actors = build->actors;
+	made->expects = build->expects;
+	made->marks = build->marks;
+	for (uint32_t i = 0; i < count; i++)
+		good &= add_line(build, &lines[i], blocks, &blocks_count);
+	good &= read_blocks(build, blocks, blocks_count);
+	return good && check(build);
+}

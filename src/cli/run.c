@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/dry_run.h"
@@ -15,6 +13,7 @@
 #include "cli/initrd.h"
 #include "cli/inspect.h"
 #include "cli/machine.h"
+#include "cli/process.h"
 
 #define EVENTS_PATIENCE_MS  2000
 #define CONTROL_PATIENCE_MS 500
@@ -155,28 +154,6 @@ int fl_cli_run(const struct fl_cli_options *options, const struct fl_cli_kernel 
 	return status;
 }
 
-/* The FUSE server keeps a descriptor for each file that the guest knows: take what this process may have. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
-/*
- * With vm.memory_failure_early_kill the kernel sends SIGBUS to whoever maps memory that has failed, whether it is used
- * or not: to a thread that did not choose, which would end all of us. The guest is told when it touches the page.
- * Threads inherit this, so it comes before there are any (memory_failure(), find_early_kill_thread()).
- */
-static void hear_late_of_failed_memory(void)
-{
-	/* fails where the kernel has no CONFIG_MEMORY_FAILURE, and then has nothing to tell */
-	(void)prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0);
-}
-
 /* As the XDG Base Directory Specification has it. NULL, or path. */
 static const char *user_config(char path[PATH_MAX])
 {
@@ -221,8 +198,7 @@ static int do_run(struct fl_cli_options *options, int argc, char **argv)
 		fl_cli_say(diag.text);
 		return FL_CLI_EXIT_SETUP;
 	}
-	raise_descriptor_limit();
-	hear_late_of_failed_memory();
+	fl_cli_prepare_process();
 	return fl_cli_run(options, &kernel);
 }
 

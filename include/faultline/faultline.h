@@ -640,6 +640,12 @@ struct fl_kernel_info {
  */
 FL_PUBLIC FL_CHECKED int fl_kernel_probe(const char *path, struct fl_kernel_info *info, struct fl_diag *diag);
 
+/*
+ * The agent that is built into the library, a static program for Linux on x86-64, and its length: what a guest without a
+ * caller's initrd runs first. For those who want its other use, "faultline-agent scenario" (guest/scenario_wire.h). Constant.
+ */
+FL_PUBLIC const void *fl_agent_program(size_t *len);
+
 FL_PUBLIC const char *fl_version(void);
 FL_PUBLIC const char *fl_cause_name(enum fl_cause cause);   /* "truncated", ... */
 FL_PUBLIC const char *fl_access_name(enum fl_access access); /* "read", ... */

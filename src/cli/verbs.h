@@ -43,6 +43,14 @@ enum fl_cli_option_value {
 	FL_CLI_OPTION_HOST,
 	FL_CLI_OPTION_JSON,
 	FL_CLI_OPTION_FORCE,
+	FL_CLI_OPTION_FILTER,
+	FL_CLI_OPTION_LIST,
+	FL_CLI_OPTION_SEED,
+	FL_CLI_OPTION_REPEAT,
+	FL_CLI_OPTION_NATIVE,
+	FL_CLI_OPTION_KEEP,
+	FL_CLI_OPTION_JUNIT,
+	FL_CLI_OPTION_HTML,
 	FL_CLI_OPTION_VERSION,
 };
 
@@ -87,6 +95,8 @@ extern const struct fl_cli_verb fl_cli_verbs[];
 
 extern const struct fl_cli_option fl_cli_run_options[];
 extern const struct fl_cli_exit_row fl_cli_run_exits[];
+extern const struct fl_cli_option fl_cli_scenario_options[];
+extern const struct fl_cli_exit_row fl_cli_scenario_exits[];
 
 /* NULL: there is none. */
 const struct fl_cli_verb *fl_cli_find_verb(const char *name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/initramfs.h"
 
+#include "faultline/faultline.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -22,7 +22,4 @@ void fl_blob_fini(struct fl_blob *blob);
 FL_CHECKED_RESULT int fl_initramfs_build(const void *agent, size_t agent_len, const struct fl_blob *conf,
 					 struct fl_blob *out);
 
-/* The agent built into the library. */
-const void *fl_agent_program(size_t *len);
-
 #endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/scenario/scenario_main.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/help.h"
+#include "cli/host.h"
+#include "cli/process.h"
+#include "cli/scenario/runner.h"
+#include "cli/scenario/scenario_box.h"
+#include "cli/scenario/scenario_kernel.h"
+#include "cli/scenario/scenario_outputs.h"
+#include "cli/scenario/scenario_read.h"
+
+#define EXIT_FAILED 1
+
+#define PATIENCE_MS	30000u
+#define BOX_PATIENCE_MS 180000u
+#define BOX_SLOWNESS	10u
+#define PROGRESS_LEN	160
+
+struct session {
+	const struct fl_scn_options *options;
+	sigset_t enders;
+	bool shows_progress;
+	bool cancelled;
+	size_t count, failed, skipped;
+};
+
+/* ---- what is told ------------------------------------------------------------------------ */
+
+static void clear_progress(const struct session *session)
+{
+	if (session->shows_progress)
+		fputs("\r\033[K", stderr);
+}
+
+static void on_begin(void *arg, size_t number, const struct fl_scn_case *scenario_case)
+{
+	struct session *session = arg;
+
+	if (!session->shows_progress)
+		return;
+	fprintf(stderr, "\r\033[K[%zu/%zu] %.*s", number, session->count, PROGRESS_LEN, scenario_case->name);
+	if (session->failed)
+		fprintf(stderr, "  (%zu failed)", session->failed);
+}
+
+static void on_end(void *arg, size_t number, const struct fl_scn_result *result)
+{
+	struct session *session = arg;
+
+	session->failed += result->verdict == FL_SCN_FAILED;
+	session->skipped += result->verdict == FL_SCN_SKIPPED;
+	clear_progress(session);
+	fl_scn_tap_result(stdout, number, result);
+	fflush(stdout);
+}
+
+static bool is_cancelled(void *arg)
+{
+	struct session *session = arg;
+	struct timespec now = {0};
+
+	if (!session->cancelled && sigtimedwait(&session->enders, NULL, &now) > 0)
+		session->cancelled = true;
+	return session->cancelled;
+}
+
+/* A word that a shell takes as it is; to be freed. */
+static char *quote(const char *word)
+{
+	size_t len = strlen(word);
+	char *out = malloc(4 * len + 3), *at = out;
+
+	if (!out)
+		return NULL;
+	if (len && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:") == len)
+		return strcpy(out, word);
+	*at++ = '\'';
+	for (; *word; word++)
+		at = *word == '\'' ? stpcpy(at, "'\\''") : (*at = *word, at + 1);
+	*at++ = '\'';
+	*at = '\0';
+	return out;
+}
+
+/* The name is given whole and as a part: brackets in it are no pattern. */
+static char *repeat_command(void *arg, const struct fl_scn_text *text, const struct fl_scn_case *scenario_case,
+			    uint64_t seed)
+{
+	const struct session *session = arg;
+	char *path = quote(text->path), *name = quote(scenario_case->name), *command = NULL;
+
+	if (path && name &&
+	    asprintf(&command, "faultline scenario%s%s --seed %llu --filter %s %s",
+		     session->options->native ? " --native" : "", fl_cli_in_box() ? " --host=box" : "",
+		     (unsigned long long)seed, name, path) < 0)
+		command = NULL;
+	free(path);
+	free(name);
+	return command;
+}
+
+static int find_kernel(void *arg, const struct fl_scn_machine *machine, char path[PATH_MAX], bool *idles_politely,
+		       struct fl_diag *diag)
+{
+	const struct session *session = arg;
+
+	return fl_scn_find_kernel(session->options->kernel, machine, path, idles_politely, diag);
+}
+
+/* ---- the run ----------------------------------------------------------------------------- */
+
+static int fail(const struct fl_diag *diag, int status)
+{
+	fprintf(stderr, "faultline: %s\n", diag->text);
+	return status;
+}
+
+static void take_signals(struct session *session)
+{
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&session->enders);
+	sigaddset(&session->enders, SIGINT);
+	sigaddset(&session->enders, SIGTERM);
+	sigaddset(&session->enders, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &session->enders, NULL);
+}
+
+static const char *name_host(const struct fl_scn_options *options)
+{
+	if (options->native)
+		return "this host, without a guest";
+	return fl_cli_in_box() ? "an emulated host, the box" : "local /dev/kvm";
+}
+
+static int list(const struct fl_scn_readings *readings)
+{
+	for (size_t i = 0; i < readings->count; i++)
+		for (uint32_t j = 0; j < readings->texts[i]->cases_count; j++)
+			printf("%s\n", readings->texts[i]->cases[j].name);
+	return 0;
+}
+
+static int conclude(const struct session *session, struct fl_scn_results *results, struct fl_scn_outputs *outputs,
+		    const char *work)
+{
+	struct fl_diag diag;
+	int status = session->failed || session->cancelled ? EXIT_FAILED : 0;
+
+	printf("# %zu passed, %zu failed, %zu skipped\n", results->count - session->failed - session->skipped,
+	       session->failed, session->skipped);
+	if (work)
+		fprintf(stderr, "faultline: the files are in %s\n", work);
+	if (session->cancelled)
+		fprintf(stderr, "faultline: ended by a signal: %zu of %zu cases have run.\n", results->count,
+			session->count);
+	if (fl_scn_outputs_write(outputs, session->options, results, &diag) < 0)
+		status = fail(&diag, FL_CLI_EXIT_SETUP);
+	if (fflush(stdout) != 0)
+		status = FL_CLI_EXIT_SETUP;
+	return status;
+}
+
+static int run(struct session *session, const struct fl_scn_readings *readings)
+{
+	const struct fl_scn_options *options = session->options;
+	struct fl_scn_runner_opts opts = {
+		.texts = readings->texts,
+		.texts_count = readings->count,
+		.filter = options->filter,
+		.seed = options->seed,
+		.repeat = options->repeat,
+		.jobs = options->jobs,
+		.native = options->native,
+		.keep = options->keep,
+		.slowness = fl_cli_in_box() ? BOX_SLOWNESS : 1,
+		.patience_ms = fl_cli_in_box() ? BOX_PATIENCE_MS : PATIENCE_MS,
+		.host = name_host(options),
+		.kernel = find_kernel,
+		.repeat_command = repeat_command,
+		.began = on_begin,
+		.ended = on_end,
+		.cancelled = is_cancelled,
+		.arg = session,
+	};
+	struct fl_scn_results results;
+	struct fl_scn_outputs outputs;
+	struct fl_diag diag;
+	char *work;
+
+	session->count = fl_scn_count_runs(&opts);
+	if (session->count == 0) {
+		fprintf(stderr, "faultline: no case has \"%s\" in its name; --list shows them.\n", options->filter);
+		return FL_CLI_EXIT_USAGE;
+	}
+	if (fl_scn_outputs_open(options, &outputs, &diag) < 0)
+		return fail(&diag, FL_CLI_EXIT_SETUP);
+	take_signals(session);
+	fl_scn_tap_begin(stdout, session->count);
+	printf("# seed %llu\n", (unsigned long long)options->seed);
+	fflush(stdout);
+	if (fl_scn_run(&opts, &results, &work, &diag) < 0) {
+		fl_scn_outputs_close(&outputs);
+		return fail(&diag, FL_CLI_EXIT_SETUP);
+	}
+	int status = conclude(session, &results, &outputs, work);
+
+	fl_scn_results_free(&results);
+	free(work);
+	return status;
+}
+
+static int do_scenario(struct fl_scn_options *options, int argc, char **argv)
+{
+	struct session session = {
+		.options = options,
+		.shows_progress = !options->quiet && isatty(STDERR_FILENO),
+	};
+	struct fl_scn_readings readings;
+	struct fl_diag diag;
+	int status;
+
+	if (!options->has_seed && getrandom(&options->seed, sizeof(options->seed), 0) != sizeof(options->seed))
+		options->seed = (uint64_t)getpid();
+	/* fewer digits are easier to take along; there are more of them than anybody will try */
+	if (!options->has_seed)
+		options->seed &= 0xffffffff;
+	if (fl_scn_read_paths(options->paths, &readings, &diag) < 0) {
+		status = diag.text[0] ? fail(&diag, FL_CLI_EXIT_USAGE) : FL_CLI_EXIT_USAGE;
+	} else if (options->list) {
+		status = list(&readings);
+	} else if (fl_scn_enter_box(options, argc, argv, &diag) < 0) {
+		status = fail(&diag, FL_CLI_EXIT_SETUP);
+	} else {
+		fl_cli_prepare_process();
+		status = run(&session, &readings);
+	}
+	fl_scn_readings_fini(&readings);
+	return status;
+}
+
+int fl_scn_main(int argc, char **argv)
+{
+	struct fl_scn_options options;
+	struct fl_diag diag;
+
+	if (fl_scn_options_parse(argc, argv, &options, &diag) < 0)
+		return fail(&diag, FL_CLI_EXIT_USAGE);
+	if (options.help) {
+		fl_cli_print_verb_help(stdout, fl_cli_find_verb("scenario"), true);
+		return 0;
+	}
+	return do_scenario(&options, argc, argv);
+}

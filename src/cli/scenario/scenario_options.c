@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/scenario/scenario_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/choices.h"
+#include "cli/diag.h"
+#include "cli/parse.h"
+#include "cli/scenario/runner.h"
+#include "cli/values.h"
+
+#define REPEAT_MAX 100000
+
+static int take_seed(const char *text, struct fl_scn_options *options, struct fl_diag *diag)
+{
+	char *end;
+
+	errno = 0;
+	options->seed = strtoull(text, &end, 0);
+	options->has_seed = true;
+	if (errno || end == text || *end || text[0] == '-')
+		return fl_cli_diag(diag, -EINVAL, "--seed: \"%s\" is no number from 0 to 18446744073709551615.", text);
+	return 0;
+}
+
+static int take_host(const char *text, struct fl_scn_options *options, struct fl_diag *diag)
+{
+	unsigned int value = 0;
+	int ret = fl_cli_parse_choice(FL_CLI_OPTION_HOST, text, &value, diag);
+
+	options->host = (enum fl_cli_host)value;
+	return ret;
+}
+
+static int take(void *target, int value, const char *text, const char *next, bool *took_next, struct fl_diag *diag)
+{
+	struct fl_scn_options *options = target;
+
+	(void)next;
+	(void)took_next;
+	switch (value) {
+	case FL_CLI_OPTION_FILTER:
+		options->filter = text;
+		return 0;
+	case FL_CLI_OPTION_LIST:
+		options->list = true;
+		return 0;
+	case 'j':
+		return fl_cli_parse_number("--jobs", text, 1, FL_SCN_JOBS_MAX, &options->jobs, diag);
+	case FL_CLI_OPTION_SEED:
+		return take_seed(text, options, diag);
+	case FL_CLI_OPTION_REPEAT:
+		return fl_cli_parse_number("--repeat", text, 1, REPEAT_MAX, &options->repeat, diag);
+	case FL_CLI_OPTION_NATIVE:
+		options->native = true;
+		return 0;
+	case FL_CLI_OPTION_HOST:
+		return take_host(text, options, diag);
+	case FL_CLI_OPTION_KEEP:
+		options->keep = true;
+		return 0;
+	case FL_CLI_OPTION_JUNIT:
+		options->junit = text;
+		return 0;
+	case FL_CLI_OPTION_JSON:
+		options->json = text;
+		return 0;
+	case FL_CLI_OPTION_HTML:
+		options->html = text;
+		return 0;
+	case 'k':
+		options->kernel = text;
+		return 0;
+	case 'q':
+		options->quiet++;
+		return 0;
+	case 'h':
+		options->help = FL_CLI_COMMON_HELP;
+		return 0;
+	default:
+		return fl_cli_diag(diag, -EINVAL, "An option of the table is not taken: %d.", value);
+	}
+}
+
+int fl_scn_options_parse(int argc, char **argv, struct fl_scn_options *options, struct fl_diag *diag)
+{
+	bool separated;
+	int used;
+
+	*options = (struct fl_scn_options){.repeat = 1, .jobs = 1};
+	int ret = fl_cli_take_options(fl_cli_find_verb("scenario"), argc, argv, take, options, &used, &separated, diag);
+
+	if (ret < 0 || options->help)
+		return ret;
+	options->paths = argv + used;
+	if (used == argc)
+		return fl_cli_diag(diag, -EINVAL,
+				   "Say which scenarios are to be run: files *.scn, or directories that have some; see "
+				   "faultline scenario --help.");
+	if (options->native && options->host == FL_CLI_HOST_BOX)
+		return fl_cli_diag(diag, -EINVAL, "--native needs no other host: leave --host=box out.");
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What "faultline scenario" was told. */
+#ifndef FL_SCN_OPTIONS_H
+#define FL_SCN_OPTIONS_H
+
+#include "cli/options.h"
+
+struct fl_scn_options {
+	enum fl_cli_help help;
+	const char *filter;
+	const char *json, *junit, *html; /* files, or "fd:N" */
+	const char *kernel;
+	uint64_t seed;
+	bool has_seed;
+	uint32_t repeat, jobs;
+	bool keep, native, list;
+	enum fl_cli_host host;
+	unsigned int quiet;
+	char **paths; /* files and directories; points into argv, NULL-terminated */
+};
+
+/* argv[0] is "scenario". 0; -EINVAL with a sentence. */
+FL_CHECKED int fl_scn_options_parse(int argc, char **argv, struct fl_scn_options *options, struct fl_diag *diag);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of "faultline scenario". */
+#include <stddef.h>
+
+#include "cli/options.h"
+
+/* The words are those of "run". */
+static const struct fl_cli_choice host_choices[] = {
+	{"auto", FL_CLI_HOST_AUTO, "This one if it can run Linux guests, else the box. The default."},
+	{"kvm", FL_CLI_HOST_KVM, "This one."},
+	{"box", FL_CLI_HOST_BOX, "An emulated host, which takes some seconds to start."},
+	{NULL, 0, NULL},
+};
+
+const struct fl_cli_option fl_cli_scenario_options[] = {
+	{FL_CLI_OPTION_FILTER, FL_CLI_COMMON, "filter", "PATTERN", "only cases whose name has it",
+	 "A shell pattern of a whole name, or a part of one.", NULL, NULL},
+	{FL_CLI_OPTION_LIST, FL_CLI_COMMON, "list", NULL, "print the names of the cases, and run none", NULL, NULL,
+	 NULL},
+	{'j', FL_CLI_COMMON, "jobs", "N", "run N cases at the same time (1)",
+	 "Each with machines of its own, so N times the memory is needed.", NULL, NULL},
+	{FL_CLI_OPTION_SEED, FL_CLI_COMMON, "seed", "N", "what random times are drawn from (a new one)",
+	 "It is printed, so that a run can be repeated.", NULL, NULL},
+	{FL_CLI_OPTION_REPEAT, FL_CLI_COMMON, "repeat", "N", "run each case N times (1)",
+	 "Besides what a scenario says of itself. Each time draws its own random times.", NULL, NULL},
+	{FL_CLI_OPTION_NATIVE, FL_CLI_COMMON, "native", NULL, "run the guests' steps on this host, without a guest",
+	 "To see what Linux itself does. There are no fault records then, and nobody looks for any.", NULL, NULL},
+	{FL_CLI_OPTION_HOST, FL_CLI_COMMON, "host", "WHERE", "auto, kvm or box (auto)", NULL, host_choices, NULL},
+	{FL_CLI_OPTION_KEEP, FL_CLI_COMMON, "keep", NULL, "keep the files of the cases, and say where they are", NULL,
+	 NULL, NULL},
+	{FL_CLI_OPTION_JUNIT, FL_CLI_COMMON, "junit", "FILE", "write the results as JUnit's XML", NULL, NULL, "file"},
+	{FL_CLI_OPTION_JSON, FL_CLI_COMMON, "json", "FILE", "write the results as JSON", NULL, NULL, "file"},
+	{FL_CLI_OPTION_HTML, FL_CLI_COMMON, "html", "FILE", "write the results as a page with timelines",
+	 "One file, which needs nothing else.", NULL, "file"},
+	{'k', FL_CLI_COMMON, "kernel", "FILE", "the guests' kernel, where a scenario wants a patched one", NULL, NULL,
+	 "file"},
+	{'q', FL_CLI_COMMON, "quiet", NULL, "no progress on standard error", NULL, NULL, NULL},
+	{'h', FL_CLI_COMMON, "help", NULL, "print this", NULL, NULL, NULL},
+	{0, 0, NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct fl_cli_exit_row fl_cli_scenario_exits[] = {
+	{"0", "all that was expected was looked at, and was so"},
+	{"1", "something was not so, or could not be run"},
+	{"2", "wrong usage, or an error in a scenario"},
+	{"125", "nothing could be run"},
+	{NULL, NULL},
+};

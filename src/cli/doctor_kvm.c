@@ -44,6 +44,16 @@ static void look_at_cpu(const struct fl_cli_facts *facts, struct cpu *cpu)
 		fclose(file);
 }
 
+/* Where the CPU shows none. */
+static void advise_hardware(const struct cpu *cpu, struct fl_cli_finding *finding)
+{
+	if (cpu->hypervisor)
+		fl_cli_fix(finding, "switch on nested virtualisation where this virtual machine is configured, or "
+				    "use run --host=box");
+	else
+		fl_cli_fix(finding, "switch on VT-x or AMD-V in the firmware's settings, or use run --host=box");
+}
+
 static void device(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
 {
 	struct cpu cpu;
@@ -57,11 +67,8 @@ static void device(const struct fl_cli_facts *facts, struct fl_cli_finding *find
 	if (cpu.vmx || cpu.svm)
 		fl_cli_fix(finding, "as root: modprobe %s; in a container, give it the device /dev/kvm",
 			   cpu.vmx ? "kvm_intel" : "kvm_amd");
-	else if (cpu.hypervisor)
-		fl_cli_fix(finding, "switch on nested virtualisation where this virtual machine is configured, or "
-				    "use run --host=box");
 	else
-		fl_cli_fix(finding, "switch on VT-x or AMD-V in the firmware's settings, or use run --host=box");
+		advise_hardware(&cpu, finding);
 }
 
 /* Where udev runs, the device is the group kvm's, who may read and write it. */
@@ -89,6 +96,10 @@ static void access_to_device(const struct fl_cli_facts *facts, struct fl_cli_fin
 		explain_refusal(facts, finding);
 	else if (facts->kvm_error == ENODEV || facts->kvm_error == ENXIO)
 		fl_cli_fix(finding, "the module behind it is not loaded; as root: modprobe kvm_intel, or kvm_amd");
+	else if (facts->kvm_error == ENOENT)
+		fl_cli_fix(finding, "get the device first, as above");
+	else
+		fl_cli_fix(finding, "the host's kernel may say more: dmesg | grep -i kvm");
 }
 
 static void hardware(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
@@ -103,9 +114,13 @@ static void hardware(const struct fl_cli_facts *facts, struct fl_cli_finding *fi
 	if (fl_cli_exists(facts, "/sys/module/kvm_pvm")) {
 		fl_cli_state(finding, FL_CLI_STATE_PARTLY,
 			     "KVM is PVM here: virtualisation by software, without VMX or SVM");
+		fl_cli_fix(finding,
+			   "nothing for the box, which emulates; to run Linux guests at full speed, take a host "
+			   "with VMX or SVM");
 	} else if (!cpu.vmx && !cpu.svm) {
 		fl_cli_state(finding, FL_CLI_STATE_NO, "the CPU shows neither VMX nor SVM%s",
 			     cpu.hypervisor ? ", and this is a virtual machine itself" : "");
+		advise_hardware(&cpu, finding);
 	} else if (!fl_cli_exists(facts, module_dir)) {
 		fl_cli_state(finding, FL_CLI_STATE_PARTLY, "the CPU has %s, but %s is not loaded", name, module);
 		fl_cli_fix(finding, "as root: modprobe %s", module);
@@ -136,7 +151,9 @@ static void nested(const struct fl_cli_facts *facts, struct fl_cli_finding *find
 	char value[16];
 
 	if (!read_parameter(facts, paths, value, sizeof(value)))
-		fl_cli_state(finding, FL_CLI_STATE_INFO, "neither kvm_intel nor kvm_amd is loaded");
+		fl_cli_state(finding, FL_CLI_STATE_INFO,
+			     "guests cannot have /dev/kvm, since neither kvm_intel nor kvm_amd is loaded; nothing "
+			     "here needs it");
 	else
 		fl_cli_state(finding, FL_CLI_STATE_INFO, "%s: guests can%s have /dev/kvm; nothing here needs it",
 			     is_on(value) ? "on" : "off", is_on(value) ? "" : "not");
@@ -151,30 +168,54 @@ static void linux_guests(const struct fl_cli_facts *facts, struct fl_cli_finding
 	};
 
 	fl_cli_state(finding, states[facts->host.use], "%s", facts->host.text);
-	if (facts->host.use != FL_HOST_LINUX && !facts->in_box)
+	if (facts->host.use == FL_HOST_LINUX)
+		return;
+	if (facts->in_box)
+		fl_cli_fix(finding, "the box should run them: try scripts/box without --host-kernel");
+	else if (facts->box_usable)
 		fl_cli_fix(finding, "run --host=box (auto does so) takes them to an emulated host");
+	else
+		fl_cli_fix(finding, "the box below, an emulated host, runs them when it has what it needs");
+}
+
+/* For what is tried with a probe guest, where there can be none. */
+static bool needs_device(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
+{
+	if (facts->host.use != FL_HOST_NONE)
+		return false;
+	fl_cli_state(finding, FL_CLI_STATE_NO, "nothing could be tried without /dev/kvm");
+	fl_cli_fix(finding, "get a usable /dev/kvm first, as above");
+	return true;
+}
+
+/* What is left where a mode is missing. */
+static void advise_mode(bool other, const char *name, struct fl_cli_finding *finding)
+{
+	if (other)
+		fl_cli_fix(finding, "nothing: --fault-mode auto takes %s then", name);
+	else
+		fl_cli_fix(finding, "let guests map no files: run --dax-window 0");
 }
 
 static void shapes(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
 {
-	if (facts->host.shapes[0])
+	if (facts->host.shapes[0]) {
 		fl_cli_state(finding, FL_CLI_STATE_YES, "lost pages come out of KVM as: %s", facts->host.shapes);
-	else if (facts->host.use == FL_HOST_NONE)
-		fl_cli_state(finding, FL_CLI_STATE_NO, "nothing could be tried without /dev/kvm");
-	else
+	} else if (!needs_device(facts, finding)) {
 		fl_cli_state(finding, FL_CLI_STATE_NO, "a probe guest lost a page, and KVM did not tell");
+		advise_mode(facts->host.watch, "watch", finding);
+	}
 }
 
 static void strict(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
 {
-	if (facts->host.strict)
+	if (facts->host.strict) {
 		fl_cli_state(finding, FL_CLI_STATE_YES,
 			     "HLT exits can be disabled: every lost page is reported at once");
-	else
-		fl_cli_state(finding, FL_CLI_STATE_NO, "%s",
-			     facts->host.use == FL_HOST_NONE
-				     ? "nothing could be tried without /dev/kvm"
-				     : "HLT exits cannot be disabled, or a lost page was not reported");
+	} else if (!needs_device(facts, finding)) {
+		fl_cli_state(finding, FL_CLI_STATE_NO, "HLT exits cannot be disabled, or a lost page was not reported");
+		advise_mode(facts->host.watch, "watch", finding);
+	}
 }
 
 static void watch(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
@@ -183,14 +224,13 @@ static void watch(const struct fl_cli_facts *facts, struct fl_cli_finding *findi
 		fl_cli_state(finding, FL_CLI_STATE_YES, "the lengths of files can be followed with inotify");
 		return;
 	}
-	fl_cli_state(finding, FL_CLI_STATE_NO, "%s",
-		     facts->host.use == FL_HOST_NONE ? "nothing was tried without /dev/kvm"
-						     : "inotify did not tell of a file that was truncated");
-	if (facts->host.use != FL_HOST_NONE)
-		fl_cli_fix(finding, "%s",
-			   facts->host.strict ? "as root: sysctl fs.inotify.max_user_instances=1024"
-					      : "as root: sysctl fs.inotify.max_user_instances=1024; until then, "
-						"run --dax-window 0");
+	if (needs_device(facts, finding))
+		return;
+	fl_cli_state(finding, FL_CLI_STATE_NO, "inotify did not tell of a file that was truncated");
+	fl_cli_fix(finding, "%s",
+		   facts->host.strict ? "as root: sysctl fs.inotify.max_user_instances=1024"
+				      : "as root: sysctl fs.inotify.max_user_instances=1024; until then, "
+					"run --dax-window 0");
 }
 
 static void one_mode(const struct fl_cli_facts *facts, struct fl_cli_finding *finding, size_t index)
@@ -201,6 +241,8 @@ static void one_mode(const struct fl_cli_facts *facts, struct fl_cli_finding *fi
 		mode = "none";
 	fl_cli_state(finding, facts->modes[index].mode == FL_FAULT_MODE_AUTO ? FL_CLI_STATE_NO : FL_CLI_STATE_INFO,
 		     "%s: %s: %s", facts->modes[index].guest, mode, facts->modes[index].why);
+	if (finding->state == FL_CLI_STATE_NO && !needs_device(facts, finding))
+		fl_cli_fix(finding, "make one of the two modes above possible, or run --dax-window 0");
 }
 
 static void own_mode(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
@@ -232,7 +274,9 @@ static void settings(const struct fl_cli_facts *facts, struct fl_cli_finding *fi
 	if (!fl_cli_read_line(facts, "/sys/module/kvm/parameters/halt_poll_ns", poll, sizeof(poll)))
 		strcpy(poll, "?");
 	if (!read_parameter(facts, paging, paging_value, sizeof(paging_value))) {
-		fl_cli_state(finding, FL_CLI_STATE_INFO, "no EPT or NPT to speak of; nx_huge_pages %s, halt_poll_ns %s",
+		fl_cli_state(finding, FL_CLI_STATE_INFO,
+			     "neither kvm_intel nor kvm_amd is loaded, so none of EPT or NPT; nx_huge_pages %s, "
+			     "halt_poll_ns %s",
 			     nx, poll);
 	} else if (is_on(paging_value)) {
 		fl_cli_state(finding, FL_CLI_STATE_YES, "EPT or NPT is on; nx_huge_pages %s, halt_poll_ns %s", nx,

@@ -28,6 +28,13 @@
 #define WITHOUT_RING \
 	"each read and write of a share takes a thread then, of which there are 16, so many small ones are slower"
 
+/* What cannot be read below /proc cannot be judged. */
+static void unreadable(struct fl_cli_finding *finding, const char *what)
+{
+	fl_cli_state(finding, FL_CLI_STATE_NO, "%s cannot be read", what);
+	fl_cli_fix(finding, "mount /proc here (in a container: let this user read it), and ask again");
+}
+
 static void forbidden_io_uring(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
 {
 	uint64_t sysctl;
@@ -45,6 +52,17 @@ static void forbidden_io_uring(const struct fl_cli_facts *facts, struct fl_cli_f
 	fl_cli_fix(finding, "in a container, allow io_uring_setup, io_uring_enter and io_uring_register");
 }
 
+static void failed_io_uring(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
+{
+	bool has_none = facts->io_uring_error == ENOSYS;
+
+	fl_cli_state(finding, FL_CLI_STATE_PARTLY, "%s: " WITHOUT_RING,
+		     has_none ? "this kernel has none" : strerror(facts->io_uring_error));
+	fl_cli_fix(finding, "%s",
+		   has_none ? "if that is too slow, use a kernel with CONFIG_IO_URING"
+			    : "if that is too slow, raise the limits of this user's memory and descriptors");
+}
+
 static void io_uring(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
 {
 	if (facts->io_uring_error == 0)
@@ -52,9 +70,7 @@ static void io_uring(const struct fl_cli_facts *facts, struct fl_cli_finding *fi
 	else if (facts->io_uring_error == EPERM || facts->io_uring_error == EACCES)
 		forbidden_io_uring(facts, finding);
 	else
-		fl_cli_state(finding, FL_CLI_STATE_PARTLY, "%s: " WITHOUT_RING,
-			     facts->io_uring_error == ENOSYS ? "this kernel has none"
-							     : strerror(facts->io_uring_error));
+		failed_io_uring(facts, finding);
 }
 
 static void inotify_files(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
@@ -62,7 +78,7 @@ static void inotify_files(const struct fl_cli_facts *facts, struct fl_cli_findin
 	uint64_t count;
 
 	if (!fl_cli_read_number(facts, "/proc/sys/fs/inotify/max_user_watches", &count)) {
-		fl_cli_state(finding, FL_CLI_STATE_NO, "fs.inotify.max_user_watches cannot be read");
+		unreadable(finding, "fs.inotify.max_user_watches");
 		return;
 	}
 	fl_cli_state(finding, count < FEW_WATCHES ? FL_CLI_STATE_PARTLY : FL_CLI_STATE_YES,
@@ -77,7 +93,7 @@ static void inotify_guests(const struct fl_cli_facts *facts, struct fl_cli_findi
 	uint64_t count;
 
 	if (!fl_cli_read_number(facts, "/proc/sys/fs/inotify/max_user_instances", &count)) {
-		fl_cli_state(finding, FL_CLI_STATE_NO, "fs.inotify.max_user_instances cannot be read");
+		unreadable(finding, "fs.inotify.max_user_instances");
 		return;
 	}
 	fl_cli_state(finding, count < FEW_INSTANCES ? FL_CLI_STATE_PARTLY : FL_CLI_STATE_YES,
@@ -121,7 +137,7 @@ static void mappings(const struct fl_cli_facts *facts, struct fl_cli_finding *fi
 	uint64_t count;
 
 	if (!fl_cli_read_number(facts, "/proc/sys/vm/max_map_count", &count)) {
-		fl_cli_state(finding, FL_CLI_STATE_NO, "vm.max_map_count cannot be read");
+		unreadable(finding, "vm.max_map_count");
 		return;
 	}
 	uint64_t ranges = count > OTHER_MAPPINGS ? count - OTHER_MAPPINGS : 0;
@@ -158,7 +174,7 @@ static void memory(const struct fl_cli_facts *facts, struct fl_cli_finding *find
 	uint64_t len;
 
 	if (!available_memory(facts, &len)) {
-		fl_cli_state(finding, FL_CLI_STATE_NO, "/proc/meminfo does not say how much is available");
+		unreadable(finding, "what is available in /proc/meminfo");
 		return;
 	}
 	bool enough = len >= DEFAULT_MEMORY;
@@ -174,7 +190,7 @@ static void overcommit(const struct fl_cli_facts *facts, struct fl_cli_finding *
 	uint64_t policy;
 
 	if (!fl_cli_read_number(facts, "/proc/sys/vm/overcommit_memory", &policy)) {
-		fl_cli_state(finding, FL_CLI_STATE_NO, "vm.overcommit_memory cannot be read");
+		unreadable(finding, "vm.overcommit_memory");
 	} else if (policy == 2) {
 		fl_cli_state(finding, FL_CLI_STATE_PARTLY,
 			     "vm.overcommit_memory = 2: all memory of a guest counts from its start");
@@ -195,6 +211,8 @@ static void huge_pages(const struct fl_cli_facts *facts, struct fl_cli_finding *
 
 	if (!close) {
 		fl_cli_state(finding, FL_CLI_STATE_PARTLY, "this kernel has none for shared memory: guests get 4 KiB");
+		fl_cli_fix(finding, "guests run without; for faster ones, use a kernel with "
+				    "CONFIG_TRANSPARENT_HUGEPAGE");
 		return;
 	}
 	*close = '\0';
@@ -215,7 +233,8 @@ static void guest_kernel(const struct fl_cli_facts *facts, struct fl_cli_finding
 		return;
 	}
 	fl_cli_state(finding, FL_CLI_STATE_NO, "%s", facts->guest_kernel_error);
-	fl_cli_fix(finding, "build one (takes minutes): scripts/guest-kernel, then scripts/build");
+	fl_cli_fix(finding, "in a checkout, build it (takes minutes): scripts/build; or install the package "
+			    "faultline-guest-kernel; or name another one with run --kernel");
 }
 
 static void box(const struct fl_cli_facts *facts, struct fl_cli_finding *finding)
@@ -226,6 +245,8 @@ static void box(const struct fl_cli_facts *facts, struct fl_cli_finding *finding
 		fl_cli_state(finding, FL_CLI_STATE_YES, "%s", facts->box_says);
 	} else if (!facts->box[0]) {
 		fl_cli_state(finding, FL_CLI_STATE_NO, "%s", facts->box_says);
+		fl_cli_fix(finding, "only needed where /dev/kvm cannot run Linux; name the one of a checkout: export "
+				    "FAULTLINE_BOX=.../scripts/box");
 	} else {
 		fl_cli_state(finding, FL_CLI_STATE_NO, "programs that it needs are missing");
 		fl_cli_fix(finding, "%.250s", facts->box_says);
@@ -253,7 +274,7 @@ static void passt(const struct fl_cli_facts *facts, struct fl_cli_finding *findi
 			return;
 		}
 	}
-	fl_cli_state(finding, FL_CLI_STATE_NO, "guests have no network without it");
+	fl_cli_state(finding, FL_CLI_STATE_NO, "the program passt is not here, and guests have no network without it");
 	fl_cli_fix(finding, "as root: apt-get install passt");
 }
 

@@ -145,6 +145,9 @@ static void assert_finding(struct bench *bench, const char *key, enum fl_cli_sta
 
 	if (finding->state != state || !strstr(finding->why, why))
 		fail_msg("%s: %d: %s", key, (int)finding->state, finding->why);
+	/* what is not right is nothing to anybody who is not told what to do */
+	if (!fix && (state == FL_CLI_STATE_NO || state == FL_CLI_STATE_PARTLY))
+		fail_msg("%s: the test expects no advice", key);
 	if (fix ? !strstr(finding->fix, fix) : finding->fix[0] != '\0')
 		fail_msg("%s: to do: %s", key, finding->fix);
 }
@@ -213,9 +216,9 @@ static void hardware_by_flags_and_modules(void **state)
 	put(bench, "/sys/module/kvm_amd/parameters/npt", "1\n");
 	assert_finding(bench, "hardware", FL_CLI_STATE_YES, "virtual machine itself", NULL);
 	put(bench, "/proc/cpuinfo", "flags\t\t: svm_lock\n");
-	assert_finding(bench, "hardware", FL_CLI_STATE_NO, "neither VMX nor SVM", NULL);
+	assert_finding(bench, "hardware", FL_CLI_STATE_NO, "neither VMX nor SVM", "firmware");
 	put(bench, "/sys/module/kvm_pvm/refcnt", "0\n");
-	assert_finding(bench, "hardware", FL_CLI_STATE_PARTLY, "PVM", NULL);
+	assert_finding(bench, "hardware", FL_CLI_STATE_PARTLY, "PVM", "a host with VMX or SVM");
 }
 
 static void slow_paging_is_told_of(void **state)
@@ -234,15 +237,65 @@ static void what_the_probe_guests_saw(void **state)
 	assert_finding(bench, "fault-shapes", FL_CLI_STATE_YES, "efault", NULL);
 	bench->facts.host.shapes[0] = '\0';
 	bench->facts.host.strict = bench->facts.host.watch = false;
-	assert_finding(bench, "fault-shapes", FL_CLI_STATE_NO, "did not tell", NULL);
-	assert_finding(bench, "strict", FL_CLI_STATE_NO, "HLT exits", NULL);
+	assert_finding(bench, "fault-shapes", FL_CLI_STATE_NO, "did not tell", "--dax-window 0");
+	assert_finding(bench, "strict", FL_CLI_STATE_NO, "HLT exits", "--dax-window 0");
 	assert_finding(bench, "watch", FL_CLI_STATE_NO, "inotify", "--dax-window 0");
 	assert_int_equal(bench->verdict.status, 1);
 	assert_string_equal(bench->verdict.word, "limited");
 	bench->facts.modes[1].mode = FL_FAULT_MODE_AUTO;
-	assert_finding(bench, "mode-other-kernel", FL_CLI_STATE_NO, "a kernel: none: because", NULL);
+	assert_finding(bench, "mode-other-kernel", FL_CLI_STATE_NO, "a kernel: none: because", "--dax-window 0");
 	bench->facts.modes[1].mode = FL_FAULT_MODE_WATCH;
 	assert_finding(bench, "mode-other-kernel", FL_CLI_STATE_INFO, "a kernel: watch: because", NULL);
+}
+
+static void one_mode_will_do(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->facts.host.strict = false;
+	assert_finding(bench, "strict", FL_CLI_STATE_NO, "HLT exits", "auto takes watch");
+	bench->facts.host.strict = true;
+	bench->facts.host.watch = false;
+	assert_finding(bench, "watch", FL_CLI_STATE_NO, "inotify", "max_user_instances");
+}
+
+static void linux_guests_have_another_place(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->facts.host.use = FL_HOST_SMALL;
+	assert_finding(bench, "linux-guests", FL_CLI_STATE_PARTLY, "", "--host=box");
+	bench->facts.box_usable = false;
+	assert_finding(bench, "linux-guests", FL_CLI_STATE_PARTLY, "", "the box below");
+	bench->facts.in_box = true;
+	assert_finding(bench, "linux-guests", FL_CLI_STATE_PARTLY, "", "--host-kernel");
+}
+
+/* Nothing there, nothing readable: each line that complains has advice. */
+static void a_host_with_nothing(void **state)
+{
+	struct bench *bench = *state;
+	char nowhere[80];
+
+	snprintf(nowhere, sizeof(nowhere), "%s/nowhere", bench->root);
+	bench->facts = (struct fl_cli_facts){.root = nowhere,
+					     .host = {.use = FL_HOST_NONE, .text = "there is no /dev/kvm"},
+					     .kvm_error = ENOENT,
+					     .uid = 1000,
+					     .user = "ada",
+					     .io_uring_error = ENOMEM,
+					     .guest_kernel_error = "No guest kernel was found.",
+					     .box_says = "it was not found",
+					     .search_path = bench->facts.search_path};
+	set_search_path(bench, "/nonexistent", false);
+	fl_cli_examine(&bench->facts, &bench->verdict);
+	for (size_t i = 0; i < bench->verdict.count; i++) {
+		const struct fl_cli_finding *finding = &bench->verdict.findings[i];
+
+		if ((finding->state == FL_CLI_STATE_NO || finding->state == FL_CLI_STATE_PARTLY) && !finding->fix[0])
+			fail_msg("%s: %s: what is to be done?", finding->key, finding->why);
+	}
+	assert_int_equal(bench->verdict.status, 2);
 }
 
 static void limits_have_numbers(void **state)
@@ -264,7 +317,7 @@ static void limits_have_numbers(void **state)
 	bench->facts.descriptors = UINT64_MAX;
 	assert_finding(bench, "descriptors", FL_CLI_STATE_YES, "any number", NULL);
 	put(bench, "/proc/sys/vm/max_map_count", "many\n");
-	assert_finding(bench, "mappings", FL_CLI_STATE_NO, "cannot be read", NULL);
+	assert_finding(bench, "mappings", FL_CLI_STATE_NO, "cannot be read", "mount /proc");
 }
 
 static void locked_memory_matters_to_old_kernels(void **state)
@@ -287,13 +340,13 @@ static void memory_and_its_pages(void **state)
 	put(bench, "/proc/meminfo", "MemAvailable:    1048575 kB\n");
 	assert_finding(bench, "memory", FL_CLI_STATE_PARTLY, "1023 MiB", "--memory");
 	put(bench, "/proc/meminfo", "MemFree: 1 kB\n");
-	assert_finding(bench, "memory", FL_CLI_STATE_NO, "does not say", NULL);
+	assert_finding(bench, "memory", FL_CLI_STATE_NO, "cannot be read", "mount /proc");
 	put(bench, "/proc/sys/vm/overcommit_memory", "2\n");
 	assert_finding(bench, "overcommit", FL_CLI_STATE_PARTLY, "= 2", "vm.overcommit_memory=0");
 	put(bench, "/sys/kernel/mm/transparent_hugepage/shmem_enabled", "always advise [never]\n");
 	assert_finding(bench, "huge-pages", FL_CLI_STATE_PARTLY, "shmem_enabled: never", "echo advise");
 	put(bench, "/sys/kernel/mm/transparent_hugepage/shmem_enabled", "what\n");
-	assert_finding(bench, "huge-pages", FL_CLI_STATE_PARTLY, "none", NULL);
+	assert_finding(bench, "huge-pages", FL_CLI_STATE_PARTLY, "none", "CONFIG_TRANSPARENT_HUGEPAGE");
 }
 
 static void io_uring_by_who_forbids_it(void **state)
@@ -307,7 +360,7 @@ static void io_uring_by_who_forbids_it(void **state)
 	put(bench, "/proc/sys/kernel/io_uring_disabled", "2\n");
 	assert_finding(bench, "io-uring", FL_CLI_STATE_PARTLY, "io_uring_disabled = 2", "io_uring_disabled=0");
 	bench->facts.io_uring_error = ENOSYS;
-	assert_finding(bench, "io-uring", FL_CLI_STATE_PARTLY, "kernel has none", NULL);
+	assert_finding(bench, "io-uring", FL_CLI_STATE_PARTLY, "kernel has none", "CONFIG_IO_URING");
 }
 
 static void where_control_sockets_go(void **state)
@@ -339,7 +392,7 @@ static void programs_are_looked_for(void **state)
 	assert_finding(bench, "box", FL_CLI_STATE_NO, "missing", "apt-get install qemu-system-x86");
 	bench->facts.box[0] = '\0';
 	strcpy(bench->facts.box_says, "it was not found");
-	assert_finding(bench, "box", FL_CLI_STATE_NO, "it was not found", NULL);
+	assert_finding(bench, "box", FL_CLI_STATE_NO, "it was not found", "FAULTLINE_BOX");
 	bench->facts.in_box = true;
 	assert_finding(bench, "box", FL_CLI_STATE_INFO, "inside", NULL);
 }
@@ -452,6 +505,9 @@ static const struct CMUnitTest tests[] = {
 	WITH_BENCH(hardware_by_flags_and_modules),
 	WITH_BENCH(slow_paging_is_told_of),
 	WITH_BENCH(what_the_probe_guests_saw),
+	WITH_BENCH(one_mode_will_do),
+	WITH_BENCH(linux_guests_have_another_place),
+	WITH_BENCH(a_host_with_nothing),
 	WITH_BENCH(limits_have_numbers),
 	WITH_BENCH(locked_memory_matters_to_old_kernels),
 	WITH_BENCH(memory_and_its_pages),

@@ -115,8 +115,7 @@ static void hardware(const struct fl_cli_facts *facts, struct fl_cli_finding *fi
 		fl_cli_state(finding, FL_CLI_STATE_PARTLY,
 			     "KVM is PVM here: virtualisation by software, without VMX or SVM");
 		fl_cli_fix(finding,
-			   "nothing for the box, which emulates; to run Linux guests at full speed, take a host "
-			   "with VMX or SVM");
+			   "for Linux guests at full speed, take a host with VMX or SVM; the box does without");
 	} else if (!cpu.vmx && !cpu.svm) {
 		fl_cli_state(finding, FL_CLI_STATE_NO, "the CPU shows neither VMX nor SVM%s",
 			     cpu.hypervisor ? ", and this is a virtual machine itself" : "");

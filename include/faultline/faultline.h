@@ -625,8 +625,9 @@ struct fl_host_report {
 /* Finds out by running probe guests of a few instructions (some ms). 0, or -errno if even the trying failed. */
 FL_PUBLIC FL_CHECKED int fl_host_probe(struct fl_host_report *report);
 /*
- * Finds out `use` alone, with kvm and text, by one such guest and not two: for those who are about to start a VM. strict
- * is what KVM says of itself, watch is false and shapes empty.
+ * Finds out `use` alone, with kvm and text: for those who are about to start a VM. One guest is run at most, and none
+ * where sysfs says that VMX or SVM are behind /dev/kvm. strict is what KVM says of itself, watch is false and shapes
+ * empty.
  */
 FL_PUBLIC FL_CHECKED int fl_host_probe_use(struct fl_host_report *report);
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mmu_backing/guest_ram.h"
+#include "vcpu/host_module.h"
 #include "vcpu/vcpu.h"
 
 #include <linux/kvm.h>
@@ -189,16 +190,23 @@ static const char *kvm_name(void)
 	return "unknown";
 }
 
+static void report_linux(const char *kvm, bool strict, struct fl_host_report *report)
+{
+	report->use = FL_HOST_LINUX;
+	report->strict = strict;
+	snprintf(report->kvm, sizeof(report->kvm), "%s", kvm);
+	snprintf(report->text, sizeof(report->text), "/dev/kvm, %s, runs Linux guests%s", kvm,
+		 strict ? "" : "; it cannot disable HLT exits, so a failed access may hang a vCPU");
+}
+
 static void judge(const struct probe *probe, struct fl_host_report *report)
 {
-	snprintf(report->kvm, sizeof(report->kvm), "%s", kvm_name());
-	report->strict = probe->kvm.strict;
 	if (probe->stage == STAGE_DONE) {
-		report->use = FL_HOST_LINUX;
-		snprintf(report->text, sizeof(report->text), "/dev/kvm, %s, runs Linux guests%s", report->kvm,
-			 report->strict ? "" : "; it cannot disable HLT exits, so a failed access may hang a vCPU");
+		report_linux(kvm_name(), probe->kvm.strict, report);
 		return;
 	}
+	snprintf(report->kvm, sizeof(report->kvm), "%s", kvm_name());
+	report->strict = probe->kvm.strict;
 	report->use = FL_HOST_SMALL;
 	snprintf(report->text, sizeof(report->text),
 		 "/dev/kvm, %s, cannot run Linux: at CPL 0 the probe guest did not get through %s%s%.200s", report->kvm,
@@ -209,14 +217,31 @@ static void judge(const struct probe *probe, struct fl_host_report *report)
 		 probe->trapped ? "" : probe->ended.text);
 }
 
+static void report_none(const struct fl_diag *diag, struct fl_host_report *report)
+{
+	report->use = FL_HOST_NONE;
+	snprintf(report->text, sizeof(report->text), "%.430s", diag->text);
+}
+
+/* What CPUs virtualise runs Linux, if this process may use it, and nobody else has the CPUs. */
+static void trust_hardware(const char *hardware, struct fl_host_report *report)
+{
+	struct fl_diag diag = {0};
+	bool strict;
+
+	if (fl_kvm_vm_try(&strict, &diag) < 0)
+		report_none(&diag, report);
+	else
+		report_linux(hardware, strict, report);
+}
+
 static int try_host(struct probe *probe, struct fl_host_report *report)
 {
 	struct fl_diag diag = {0};
 	int result = fl_kvm_vm_init(&probe->kvm, true, &diag);
 
 	if (result) {
-		report->use = FL_HOST_NONE;
-		snprintf(report->text, sizeof(report->text), "%.430s", diag.text);
+		report_none(&diag, report);
 		return 0;
 	}
 	result = make_guest(probe, &diag);
@@ -232,10 +257,8 @@ static int try_host(struct probe *probe, struct fl_host_report *report)
 	return result;
 }
 
-int fl_kvm_probe_host(struct fl_host_report *report, bool faults)
+static int run_probe(struct fl_host_report *report)
 {
-	uint32_t size = report->size ? FL_MIN(report->size, (uint32_t)sizeof(*report)) : (uint32_t)sizeof(*report);
-	struct fl_host_report full = {.use = FL_HOST_NONE};
 	struct probe probe = {0};
 	pthread_condattr_t attr;
 	int result;
@@ -245,11 +268,25 @@ int fl_kvm_probe_host(struct fl_host_report *report, bool faults)
 	pthread_mutex_init(&probe.lock, NULL);
 	pthread_cond_init(&probe.changed, &attr);
 	pthread_condattr_destroy(&attr);
-	result = try_host(&probe, &full);
-	if (!result && faults && full.use != FL_HOST_NONE)
-		fl_kvm_probe_faults(&full);
+	result = try_host(&probe, report);
 	pthread_cond_destroy(&probe.changed);
 	pthread_mutex_destroy(&probe.lock);
+	return result;
+}
+
+int fl_kvm_probe_host(struct fl_host_report *report, bool faults)
+{
+	uint32_t size = report->size ? FL_MIN(report->size, (uint32_t)sizeof(*report)) : (uint32_t)sizeof(*report);
+	struct fl_host_report full = {.use = FL_HOST_NONE};
+	const char *hardware = faults ? NULL : fl_kvm_hardware("/sys");
+	int result = 0;
+
+	if (hardware)
+		trust_hardware(hardware, &full);
+	else
+		result = run_probe(&full);
+	if (!result && faults && full.use != FL_HOST_NONE)
+		fl_kvm_probe_faults(&full);
 	full.size = size;
 	memcpy(report, &full, size);
 	return result;

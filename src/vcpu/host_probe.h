@@ -9,8 +9,9 @@
 #include "fl_diag.h"
 
 /*
- * Fills report, without what fl_kvm_probe_faults() finds if that is not wanted (report->size bytes of it; 0 counts as all). 0, or -errno if even the trying failed.
- * Takes some ms, or 3 s if the probe guests hang. Any thread.
+ * Fills report (report->size bytes of it; 0 counts as all). faults: with what fl_kvm_probe_faults() finds; without, a
+ * host that is known to do it in hardware (host_module.h) is not tried. 0, or -errno if even the trying failed. Takes
+ * some ms, or 3 s if the probe guests hang. Any thread.
  */
 FL_CHECKED_RESULT int fl_kvm_probe_host(struct fl_host_report *report, bool faults);
 

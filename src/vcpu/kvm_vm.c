@@ -131,6 +131,20 @@ int fl_kvm_vm_add_irqchip(const struct fl_kvm_vm *kvm, struct fl_diag *diag)
 	return 0;
 }
 
+static int make_vm(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
+{
+	do {
+		kvm->vm_fd = ioctl(kvm->kvm_fd, KVM_CREATE_VM, 0);
+	} while (kvm->vm_fd < 0 && errno == EINTR);
+	if (kvm->vm_fd < 0)
+		return fl_diag(diag, -errno, "KVM_CREATE_VM: %s", strerror(errno));
+	int result = require_extensions(kvm, diag);
+
+	if (!result && want_strict)
+		go_strict(kvm);
+	return result;
+}
+
 static int set_up(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
 {
 	int len = ioctl(kvm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -139,22 +153,26 @@ static int set_up(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)
 	if (len < (int)FL_PAGE_LEN)
 		return fl_diag(diag, -ENODEV, "KVM_GET_VCPU_MMAP_SIZE gives %d", len);
 	kvm->vcpu_mmap_len = (uint32_t)len;
-	do {
-		kvm->vm_fd = ioctl(kvm->kvm_fd, KVM_CREATE_VM, 0);
-	} while (kvm->vm_fd < 0 && errno == EINTR);
-	if (kvm->vm_fd < 0)
-		return fl_diag(diag, -errno, "KVM_CREATE_VM: %s", strerror(errno));
-	result = require_extensions(kvm, diag);
+	result = make_vm(kvm, want_strict, diag);
 	if (result)
 		return result;
-	if (want_strict)
-		go_strict(kvm);
 	kvm->can_annotate = has_extension(kvm, FL_KVM_CAP_MEMORY_FAULT_INFO);
 	result = fl_cpuid_supported(kvm->kvm_fd, &kvm->cpuid, diag);
 	if (result)
 		return result;
 	kvm->phys_bits = fl_cpuid_phys_bits(kvm->cpuid);
 	return filter_msrs(kvm, diag);
+}
+
+int fl_kvm_vm_try(bool *strict, struct fl_diag *diag)
+{
+	struct fl_kvm_vm kvm = {.kvm_fd = open_kvm(diag), .vm_fd = -1};
+	int result = kvm.kvm_fd < 0 ? kvm.kvm_fd : make_vm(&kvm, true, diag);
+
+	*strict = kvm.strict;
+	if (kvm.kvm_fd >= 0)
+		fl_kvm_vm_fini(&kvm);
+	return result;
 }
 
 int fl_kvm_vm_init(struct fl_kvm_vm *kvm, bool want_strict, struct fl_diag *diag)

@@ -31,6 +31,8 @@ FL_CHECKED_RESULT int fl_kvm_vm_init(struct fl_kvm_vm *kvm, bool want_strict, st
  * its end (kvm_swap_active_memslots()), some ms.
  */
 FL_CHECKED_RESULT int fl_kvm_vm_add_irqchip(const struct fl_kvm_vm *kvm, struct fl_diag *diag);
+/* Whether fl_kvm_vm_init() has all that it needs, by a VM without vCPUs: errors as there. *strict: as kvm->strict. */
+FL_CHECKED_RESULT int fl_kvm_vm_try(bool *strict, struct fl_diag *diag);
 /* Can a VM of this host be strict? kvm_fd: an open /dev/kvm, or a VM of it. */
 bool fl_kvm_can_be_strict(int kvm_fd);
 void fl_kvm_vm_fini(struct fl_kvm_vm *kvm);

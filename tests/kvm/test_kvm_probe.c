@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "vcpu/host_module.h"
 #include "vcpu/host_probe.h"
 
 static void test_probe(void **state)
@@ -29,7 +30,7 @@ static void test_probe(void **state)
 	assert_int_equal(first.watch, second.watch);
 }
 
-/* The short form asks one guest instead of two, and hears the same. */
+/* The short form asks one guest instead of two, or looks whose /dev/kvm it is, and hears the same. */
 static void test_use_alone(void **state)
 {
 	struct fl_host_report whole = {.size = sizeof(whole)}, use = {.size = sizeof(use)};
@@ -38,8 +39,11 @@ static void test_use_alone(void **state)
 	assert_int_equal(fl_kvm_probe_host(&whole, true), 0);
 	assert_int_equal(fl_kvm_probe_host(&use, false), 0);
 	assert_int_equal(use.use, whole.use);
+	printf("# by %s\n", fl_kvm_hardware("/sys") ? "its module" : "a probe guest");
 	assert_string_equal(use.kvm, whole.kvm);
 	assert_string_equal(use.shapes, "");
+	if (use.use == FL_HOST_LINUX && whole.strict)
+		assert_string_equal(use.text, whole.text);
 	assert_false(use.watch);
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: bench_start LAUNCHER [--rounds N]
+ * usage: bench_start LAUNCHER PROBER [--rounds N]
  *
  * How long it takes from exec to the first instruction of a guest: the guest's first ones write a byte to its serial
  * port, which arrives here through a pipe. In each round, one after the other: a program that makes a VM with one vCPU
  * and 2 MiB of memory and does nothing else, which is what KVM itself takes on this host; a client of the library
  * with a machine as the launcher's, 1 GiB of memory and a share with a window of 512 MiB; the launcher with the same
- * share; and the first one once more, which shows what noise there is. LAUNCHER may be bench_start_launcher.
+ * share, and one that has to try what its host can do; and the first one once more, which shows what noise there is.
+ * start_launcher.c has those that are measured where Linux guests do not run.
  */
 #include "tests/lib/fl_test.h"
 
@@ -32,7 +33,7 @@
 #define BARE_LEN    FL_RANGE_LEN
 #define TIME_MAX_MS 30000
 
-enum subject { BARE, LIBRARY, LAUNCHER, BARE_AGAIN, SUBJECTS };
+enum subject { BARE, LIBRARY, LAUNCHER, PROBER, BARE_AGAIN, SUBJECTS };
 
 /* In real mode: mov dx, 0x3f8; mov al, '\n'; out dx, al; hlt */
 static const uint8_t bare_guest[] = {0xba, 0xf8, 0x03, 0xb0, '\n', 0xee, 0xf4};
@@ -165,12 +166,17 @@ static void print_subject(const char *name, struct bench *bench, enum subject su
 	    subject == BARE ? "1" : cell("%.2f (%.2f to %.2f)", ratio.mid, ratio.low, ratio.high), NULL);
 }
 
-static int bench(const char *self, const char *launcher, unsigned int rounds)
+#define RUN(program)                                                           \
+	{                                                                      \
+		program, "run", "--no-config", "-k", kernel, "-i", "/dev/null" \
+	}
+
+static int bench(const char *self, const char *launcher, const char *prober, unsigned int rounds)
 {
-	char kernel[VM_KERNEL_PATH_LEN], program[PATH_MAX], run_program[PATH_MAX];
+	char kernel[VM_KERNEL_PATH_LEN], program[PATH_MAX], run_program[PATH_MAX], prober_program[PATH_MAX];
 	struct bench *all = calloc(1, sizeof(*all));
 
-	if (!all || !realpath(self, program) || !realpath(launcher, run_program))
+	if (!all || !realpath(self, program) || !realpath(launcher, run_program) || !realpath(prober, prober_program))
 		return 1;
 	vm_kernel_write(kernel, guest, guest + sizeof(guest));
 	const struct bench argv = {
@@ -178,8 +184,8 @@ static int bench(const char *self, const char *launcher, unsigned int rounds)
 			{
 				[BARE] = {program, "--be-bare"},
 				[LIBRARY] = {program, "--be-client", kernel},
-				[LAUNCHER] = {run_program, "run", "--no-config", "-k", kernel, "-i", "/dev/null",
-					      "--rodir", "/root=/"},
+				[LAUNCHER] = RUN(run_program),
+				[PROBER] = RUN(prober_program),
 				[BARE_AGAIN] = {program, "--be-bare"},
 			},
 	};
@@ -194,6 +200,7 @@ static int bench(const char *self, const char *launcher, unsigned int rounds)
 		print_subject("KVM alone", all, BARE, rounds);
 		print_subject("the library", all, LIBRARY, rounds);
 		print_subject("faultline run", all, LAUNCHER, rounds);
+		print_subject("faultline run, with a probe guest", all, PROBER, rounds);
 		print_subject("KVM alone, again", all, BARE_AGAIN, rounds);
 	}
 	free(all);
@@ -208,11 +215,11 @@ int main(int argc, char **argv)
 		return be_client(argv[2]);
 	unsigned int rounds = (unsigned int)option(argc, argv, "rounds", 40);
 
-	if (argc < 2 || rounds < PAIRED_ROUNDS_MIN || rounds > ROUNDS_MAX) {
-		fprintf(stderr, "usage: %s LAUNCHER [--rounds N], N from %d to %u\n", argv[0], PAIRED_ROUNDS_MIN,
+	if (argc < 3 || rounds < PAIRED_ROUNDS_MIN || rounds > ROUNDS_MAX) {
+		fprintf(stderr, "usage: %s LAUNCHER PROBER [--rounds N], N from %d to %u\n", argv[0], PAIRED_ROUNDS_MIN,
 			ROUNDS_MAX);
 		return 2;
 	}
 	alarm(600);
-	return bench(argv[0], argv[1], rounds);
+	return bench(argv[0], argv[1], argv[2], rounds);
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The launcher for a host that runs small guests only: bench_start's is one. It asks and does all that the launcher
- * does, and takes the answer for a better one, in place of saying that Linux does not run here.
+ * Launchers for bench_start, which do all that the launcher does, but look at their host in a way of their own:
+ *
+ *	bench_start_launcher	takes any host for one with VMX or SVM, which need not be tried
+ *	bench_start_prober	does not know what it has, as where KVM is built into the kernel, and runs a probe
+ *				guest; where that cannot run Linux, it takes the answer for a better one
  */
 #include "faultline/faultline.h"
+#include "vcpu/host_module.h"
 
 int __real_fl_host_probe_use(struct fl_host_report *report);
 int __wrap_fl_host_probe_use(struct fl_host_report *report);
+const char *__wrap_fl_kvm_hardware(const char *sys);
 
 int __wrap_fl_host_probe_use(struct fl_host_report *report)
 {
@@ -15,4 +20,10 @@ int __wrap_fl_host_probe_use(struct fl_host_report *report)
 	if (result == 0 && report->use == FL_HOST_SMALL)
 		report->use = FL_HOST_LINUX;
 	return result;
+}
+
+const char *__wrap_fl_kvm_hardware(const char *sys)
+{
+	(void)sys;
+	return BENCH_PROBES ? NULL : "hardware";
 }

@@ -3,6 +3,8 @@
  * The guest's first process: sets the guest up as /faultline.conf says (agent_conf.h), runs one command
  * with its standard streams on virtio-console ports, tells how it ended, powers off.
  *
+ * As a command in the guest, with the argument `scenario`, the same program is the actors of a scenario (actor.h).
+ *
  * It never ends silently: what keeps it from its work is said on the status port and in the kernel log.
  */
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "guest/actor.h"
 #include "guest/agent_conf.h"
 #include "guest/command.h"
 #include "guest/mounts.h"
@@ -254,12 +257,14 @@ static int run_command(struct agent *agent, int *wait_status, struct fl_diag *di
 	return ret;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct agent agent = {.ports = {-1, -1, -1, -1, -1}, .kmsg = -1, .sigchld_fd = -1};
 	struct fl_diag diag = {0};
 	int wait_status = 0;
 
+	if (getpid() != 1 && argc > 1 && strcmp(argv[1], FL_ACTOR_ARGUMENT) == 0)
+		return fl_actor_main(argc, argv);
 	if (getpid() != 1) {
 		fputs("faultline-agent is the first process of a Faultline guest; it does nothing elsewhere\n", stderr);
 		return FL_EXIT_SETUP;

@@ -11,12 +11,11 @@
 #include "guest/agent_conf.h"
 
 #define PORT_CLASS_DIR "/sys/class/virtio-ports"
+#define PORT_NAME_LEN  64 /* virtio-console's own limit is the library's, 63 */
 
 static const char *const port_names[FL_PORT_COUNT] = {
-	[FL_PORT_STATUS] = FL_AGENT_PORT_STATUS,
-	[FL_PORT_STDIN] = FL_AGENT_PORT_STDIN,
-	[FL_PORT_STDOUT] = FL_AGENT_PORT_STDOUT,
-	[FL_PORT_STDERR] = FL_AGENT_PORT_STDERR,
+	[FL_PORT_STATUS] = FL_AGENT_PORT_STATUS,   [FL_PORT_STDIN] = FL_AGENT_PORT_STDIN,
+	[FL_PORT_STDOUT] = FL_AGENT_PORT_STDOUT,   [FL_PORT_STDERR] = FL_AGENT_PORT_STDERR,
 	[FL_PORT_CONTROL] = FL_AGENT_PORT_CONTROL,
 };
 
@@ -34,19 +33,27 @@ static void sleep_ms(long ms)
 }
 
 /* The host tells a port's name after the port: the file `name` appears some time after its directory. */
-static int port_of_device(int class_dir, const char *device)
+static bool read_name(int class_dir, const char *device, char name[PORT_NAME_LEN])
 {
 	char path[300];
-	char name[64];
 
 	snprintf(path, sizeof(path), "%.200s/name", device);
 	FL_CLOSE int fd = openat(class_dir, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, name, PORT_NAME_LEN - 1);
 
 	if (n <= 0)
-		return -1;
+		return false;
 	name[n] = '\0';
 	name[strcspn(name, "\n")] = '\0';
+	return true;
+}
+
+static int port_of_device(int class_dir, const char *device)
+{
+	char name[PORT_NAME_LEN];
+
+	if (!read_name(class_dir, device, name))
+		return -1;
 	for (int port = 0; port < FL_PORT_COUNT; port++)
 		if (strcmp(name, port_names[port]) == 0)
 			return port;
@@ -106,6 +113,36 @@ int fl_ports_open(int fds[FL_PORT_COUNT], int timeout_ms, struct fl_diag *diag)
 				       missing_port(fds), timeout_ms / 1000);
 		sleep_ms(2);
 	}
+}
+
+static int open_named(const char *wanted, int *fd, struct fl_diag *diag)
+{
+	DIR *class_dir = opendir(PORT_CLASS_DIR);
+	const struct dirent *entry;
+	char name[PORT_NAME_LEN];
+	int ret = 0;
+
+	while (class_dir && ret == 0 && *fd < 0 && (entry = readdir(class_dir)))
+		if (entry->d_name[0] != '.' && read_name(dirfd(class_dir), entry->d_name, name) &&
+		    strcmp(name, wanted) == 0)
+			ret = open_device(entry->d_name, fd, diag);
+	if (class_dir)
+		closedir(class_dir);
+	return ret;
+}
+
+int fl_port_open(const char *name, int *fd, int timeout_ms, struct fl_diag *diag)
+{
+	int64_t deadline = fl_now_ms() + timeout_ms;
+	int ret;
+
+	*fd = -1;
+	while ((ret = open_named(name, fd, diag)) == 0 && *fd < 0) {
+		if (fl_now_ms() >= deadline)
+			return fl_diag(diag, -ETIMEDOUT, "there is no virtio-console port %s", name);
+		sleep_ms(2);
+	}
+	return ret;
 }
 
 int fl_port_write(int fd, const char *bytes, size_t len, int timeout_ms)

@@ -13,6 +13,9 @@ enum fl_port { FL_PORT_STATUS, FL_PORT_STDIN, FL_PORT_STDOUT, FL_PORT_STDERR, FL
  */
 FL_CHECKED_RESULT int fl_ports_open(int fds[FL_PORT_COUNT], int timeout_ms, struct fl_diag *diag);
 
+/* One port more, by its name. Errors likewise. */
+FL_CHECKED_RESULT int fl_port_open(const char *name, int *fd, int timeout_ms, struct fl_diag *diag);
+
 /* Writes all of it to a non-blocking descriptor within timeout_ms. -ETIMEDOUT, or from write(). */
 FL_CHECKED_RESULT int fl_port_write(int fd, const char *bytes, size_t len, int timeout_ms);
 

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The manager: talks to the host, keeps the case. */
+#include "guest/actor_case.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+
+#include "guest/ports.h"
+
+#define PORT_TIMEOUT_MS 30000
+
+struct manager {
+	struct fl_actor_world world;
+	struct fl_actor_case of;
+	struct fl_actor_port port;
+	int sigchld_fd;
+	bool hello_came;
+};
+
+/* ---- what the host says ------------------------------------------------------------------- */
+
+static int map_page(struct fl_actor_world *world, struct fl_diag *diag)
+{
+	const char *path = getenv(FL_SCN_PAGE_ENV) ? getenv(FL_SCN_PAGE_ENV) : FL_SCN_PAGE_PATH;
+	FL_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint64_t magic = 0;
+	void *page;
+
+	if (fd < 0)
+		return fl_diag(diag, -errno, "cannot open %s: %s", path, strerror(errno));
+	if (pread(fd, &magic, sizeof(magic), 0) != sizeof(magic) || magic != FL_SCN_PAGE_MAGIC)
+		return fl_diag(diag, -EPROTO, "%s is no page of marks", path);
+	page = mmap(NULL, FL_SCN_PAGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return fl_diag(diag, -errno, "cannot map %s: %s", path, strerror(errno));
+	world->page = page;
+	return 0;
+}
+
+static int take_hello(struct manager *manager, const uint8_t *body, struct fl_diag *diag)
+{
+	struct fl_scn_wire_hello hello;
+
+	memcpy(&hello, body, sizeof(hello));
+	if (manager->hello_came || hello.cpus || hello.page_len != FL_PAGE_LEN || hello.reserved)
+		return fl_diag(diag, -EPROTO, "a HELLO that cannot be");
+	if (hello.version != FL_SCN_VERSION)
+		return fl_diag(diag, -EPROTO, "the host speaks version %u of the protocol, and this is %d",
+			       hello.version, FL_SCN_VERSION);
+	manager->hello_came = true;
+	return map_page(&manager->world, diag);
+}
+
+static int take_ping(struct manager *manager, const uint8_t *body)
+{
+	struct fl_scn_wire_time time;
+
+	memcpy(&time, body, sizeof(time));
+	time.ns = fl_now_ns(CLOCK_MONOTONIC);
+	fl_actor_port_put(&manager->port, FL_SCN_PONG, &time, sizeof(time), NULL, 0);
+	return 0;
+}
+
+static int take_actor(struct manager *manager, const uint8_t *body, size_t len, struct fl_diag *diag)
+{
+	struct fl_scn_wire_actor_id id = {0};
+	int ret;
+
+	if (manager->of.started)
+		return fl_diag(diag, -EPROTO, "an ACTOR after START");
+	ret = fl_actor_load(manager->world.actors, body, len, &id.actor, diag);
+	if (!ret)
+		fl_actor_port_put(&manager->port, FL_SCN_LOADED, &id, sizeof(id), NULL, 0);
+	return ret;
+}
+
+static int take_start(struct manager *manager, struct fl_diag *diag)
+{
+	int ret = manager->of.started ? fl_diag(diag, -EPROTO, "a second START") : 0;
+
+	if (!ret)
+		ret = fl_actor_check(manager->world.actors, diag);
+	return ret ? ret : fl_actor_case_start(&manager->of, diag);
+}
+
+static int take_stop(struct manager *manager, struct fl_diag *diag)
+{
+	int ret = fl_actor_case_stop(&manager->of, diag);
+
+	if (!ret)
+		ret = fl_actor_case_new(&manager->of, &manager->world, diag);
+	if (!ret)
+		fl_actor_port_put(&manager->port, FL_SCN_STOPPED, NULL, 0, NULL, 0);
+	return ret;
+}
+
+static bool len_is_right(const struct fl_scn_wire_head *head)
+{
+	switch (head->type) {
+	case FL_SCN_HELLO:
+		return head->len == sizeof(struct fl_scn_wire_hello);
+	case FL_SCN_PING:
+		return head->len == sizeof(struct fl_scn_wire_time);
+	case FL_SCN_ACTOR:
+		return true;
+	case FL_SCN_START:
+	case FL_SCN_STOP:
+		return head->len == 0;
+	default:
+		return false;
+	}
+}
+
+static int dispatch(struct manager *manager, const struct fl_scn_wire_head *head, const uint8_t *body,
+		    struct fl_diag *diag)
+{
+	if (!len_is_right(head) || (head->type != FL_SCN_HELLO && !manager->hello_came))
+		return fl_diag(diag, -EPROTO, "message of type %u, %u bytes, is none that the host can send",
+			       head->type, head->len);
+	switch (head->type) {
+	case FL_SCN_HELLO:
+		return take_hello(manager, body, diag);
+	case FL_SCN_PING:
+		return take_ping(manager, body);
+	case FL_SCN_ACTOR:
+		return take_actor(manager, body, head->len, diag);
+	case FL_SCN_START:
+		return take_start(manager, diag);
+	default:
+		return take_stop(manager, diag);
+	}
+}
+
+/* A host that does not take the answers is asked nothing more. */
+static int take_messages(struct manager *manager, struct fl_diag *diag)
+{
+	struct fl_scn_wire_head head;
+	const uint8_t *body;
+	int ret = 0;
+
+	while (!ret && fl_actor_port_has_room(&manager->port)) {
+		int has = fl_actor_port_peek(&manager->port, &head, &body);
+
+		if (has <= 0)
+			return has ? fl_diag(diag, has, "a message of the host is too long") : 0;
+		ret = dispatch(manager, &head, body, diag);
+		if (!ret)
+			fl_actor_port_drop(&manager->port);
+	}
+	return ret;
+}
+
+static bool has_message(const struct manager *manager)
+{
+	struct fl_scn_wire_head head;
+	const uint8_t *body;
+
+	return fl_actor_port_peek(&manager->port, &head, &body) != 0;
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+static void drain(int fd)
+{
+	struct signalfd_siginfo infos[8];
+
+	while (read(fd, infos, sizeof(infos)) > 0)
+		;
+}
+
+/* Waits, reads. -ENOTCONN: the host has gone. */
+static int wait_for_news(struct manager *manager, bool more)
+{
+	bool reads = fl_actor_port_has_room(&manager->port);
+	struct pollfd fds[] = {
+		{.fd = manager->port.fd,
+		 .events = (short)((reads ? POLLIN : 0) | (manager->port.out_len ? POLLOUT : 0))},
+		{.fd = manager->sigchld_fd, .events = POLLIN},
+		{.fd = manager->world.note_fd, .events = POLLIN},
+	};
+	uint64_t notes;
+
+	if (poll(fds, FL_ARRAY_SIZE(fds), more ? 1 : -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[2].revents && read(manager->world.note_fd, &notes, sizeof(notes)) < 0 && errno != EAGAIN)
+		return -errno;
+	if (fds[1].revents)
+		drain(manager->sigchld_fd);
+	if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
+		return fl_actor_port_read(&manager->port);
+	return 0;
+}
+
+static int serve(struct manager *manager, struct fl_diag *diag)
+{
+	bool more = false;
+	int ret = 0;
+
+	while (!ret) {
+		ret = wait_for_news(manager, more);
+		if (ret)
+			return ret;
+		ret = take_messages(manager, diag);
+		fl_actor_case_reap(&manager->of);
+		more = fl_actor_case_tell(&manager->of, &manager->port);
+		if (!ret && fl_actor_port_flush(&manager->port))
+			return -ENOTCONN;
+		more |= has_message(manager) && fl_actor_port_has_room(&manager->port);
+	}
+	return ret;
+}
+
+/* ---- the program -------------------------------------------------------------------------- */
+
+static int open_port(struct manager *manager, int argc, char **argv, struct fl_diag *diag)
+{
+	char *end = NULL;
+	long fd = argc > 2 ? strtol(argv[2], &end, 10) : -1;
+	int flags;
+
+	if (argc > 3 || (end && (*end || end == argv[2] || fd <= STDERR_FILENO || fd > INT32_MAX)))
+		return fl_diag(diag, -EINVAL, "usage: " FL_ACTOR_ARGUMENT " [DESCRIPTOR]");
+	if (argc > 2)
+		manager->port.fd = (int)fd;
+	else if (fl_port_open(FL_SCN_PORT, &manager->port.fd, PORT_TIMEOUT_MS, diag))
+		return diag->error;
+	flags = fcntl(manager->port.fd, F_GETFL);
+	if (flags < 0 || fcntl(manager->port.fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(manager->port.fd, F_SETFD, FD_CLOEXEC) < 0)
+		return fl_diag(diag, -errno, "descriptor %d cannot be used: %s", manager->port.fd, strerror(errno));
+	return 0;
+}
+
+/* The answer to a PING is only worth something if it comes at once; with less rights it comes when it can. */
+static void be_quick(void)
+{
+	const struct sched_param param = {.sched_priority = 1};
+
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) < 0)
+		return;
+}
+
+static int set_up(struct manager *manager, int argc, char **argv, struct fl_diag *diag)
+{
+	struct fl_actor_world *world = &manager->world;
+	sigset_t mask;
+	int ret = open_port(manager, argc, argv, diag);
+
+	if (ret)
+		return ret;
+	world->manager = getpid();
+	world->port_fd = manager->port.fd;
+	world->note_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, &world->mask);
+	manager->sigchld_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (world->note_fd < 0 || manager->sigchld_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ||
+	    sched_getaffinity(0, sizeof(world->affinity), &world->affinity) < 0)
+		return fl_diag(diag, -errno, "the scenario's actors cannot be set up: %s", strerror(errno));
+	be_quick();
+	return fl_actor_case_new(&manager->of, world, diag);
+}
+
+static void say_hello(struct manager *manager)
+{
+	const struct fl_scn_wire_hello hello = {
+		.version = FL_SCN_VERSION,
+		.cpus = (uint32_t)FL_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1),
+		.page_len = (uint32_t)sysconf(_SC_PAGESIZE),
+	};
+
+	fl_actor_port_put(&manager->port, FL_SCN_HELLO, &hello, sizeof(hello), NULL, 0);
+}
+
+int fl_actor_main(int argc, char **argv)
+{
+	struct fl_diag diag = {0}, ignored;
+	struct manager *manager = calloc(1, sizeof(*manager));
+	int ret = manager ? set_up(manager, argc, argv, &diag) : fl_diag(&diag, -ENOMEM, "out of memory");
+
+	if (!ret) {
+		say_hello(manager);
+		ret = fl_actor_port_flush(&manager->port) ? -ENOTCONN : serve(manager, &diag);
+		if (fl_actor_case_stop(&manager->of, &ignored))
+			ret = fl_diag(&diag, -EBUSY, "%s", ignored.text);
+	}
+	free(manager);
+	if (ret == -ENOTCONN)
+		return FL_ACTOR_EXIT_GOOD;
+	fprintf(stderr, "faultline scenario: %s\n", diag.text[0] ? diag.text : strerror(-ret));
+	return FL_ACTOR_EXIT_BAD;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each step of an actor does, on this host's own kernel: what a signal says is what native Linux says. */
+#include "actor_play.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define LEN 65536u
+#define CUT 12288u /* where the file is cut */
+#define RW  (FL_SCN_O_READ | FL_SCN_O_WRITE)
+#define RWX (FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_EXEC)
+enum { MAPPED, CUT_DONE };
+
+/* The first five steps of an actor: the file is handle 0 and mapping 0, memory of its own is mapping 1. */
+#define OPEN_AND_MAP(path)                                                                                \
+	{FL_SCN_OP_OPEN, {0, RW}, {path}}, {FL_SCN_OP_MAP, {0, 0, 0, LEN, RWX}},                          \
+		{FL_SCN_OP_MAP, {1, 0, 0, LEN, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_PRIVATE}}, \
+		{FL_SCN_OP_FILL, {1, 0, CUT, 0x5a}}, {FL_SCN_OP_MARK, {MAPPED}},                          \
+	{                                                                                                 \
+		FL_SCN_OP_WAIT,                                                                           \
+		{                                                                                         \
+			CUT_DONE                                                                          \
+		}                                                                                         \
+	}
+#define FIRST	 6u
+#define MAP_STEP 1u
+
+static void run_with_cut(struct play *play, const struct play_actor *actor)
+{
+	play_make_file(play, LEN);
+	play_load(play, actor);
+	play_start(play);
+	play_wait_mark(play, MAPPED);
+	assert_int_equal(truncate(play->path, CUT), 0);
+	play_set_mark(play, CUT_DONE);
+	play_until_done(play);
+}
+
+static void a_lost_page_is_an_exact_address(void **state)
+{
+	struct play *play = *state;
+	const struct play_actor actor = {.steps = {
+						 OPEN_AND_MAP(play->path),
+						 {FL_SCN_OP_READ, {0, CUT, 1}},
+						 {FL_SCN_OP_READ, {0, CUT + 2, 2}},
+						 {FL_SCN_OP_READ, {0, CUT + 4, 4}},
+						 {FL_SCN_OP_READ, {0, CUT + 4096 + 8, 8}},
+						 {FL_SCN_OP_WRITE, {0, CUT + 1, 1, 1}},
+						 {FL_SCN_OP_WRITE, {0, CUT + 2, 2, 1}},
+						 {FL_SCN_OP_WRITE, {0, CUT + 4, 4, 1}},
+						 {FL_SCN_OP_WRITE, {0, LEN - 8, 8, 1}},
+						 {FL_SCN_OP_VECTOR, {0, CUT + 16}},
+						 {FL_SCN_OP_ATOMIC, {0, CUT + 1, 1}},
+						 {FL_SCN_OP_ATOMIC, {0, CUT + 2, 2}},
+						 {FL_SCN_OP_ATOMIC, {0, CUT + 4, 4}},
+						 {FL_SCN_OP_ATOMIC, {0, CUT + 8, 8}},
+						 {FL_SCN_OP_EXEC, {0, CUT + 32}},
+						 {FL_SCN_OP_TOUCH, {0, 4096, LEN - 4096}},
+						 {FL_SCN_OP_CHECK, {0, 0, LEN, FL_SCN_CONTENT_PATTERN, 0}},
+						 {FL_SCN_OP_FILL, {0, CUT - 64, 128, 0}},
+						 {FL_SCN_OP_COPY, {1, 0, 0, CUT, 64}},
+						 {FL_SCN_OP_STRING, {1, 0, 0, CUT - 5, 64}},
+						 {FL_SCN_OP_STRING, {0, CUT - 7, 1, 0, 64}},
+						 /* what is whole is read as before */
+						 {FL_SCN_OP_READ, {0, CUT - 8, 8}},
+					 }};
+	static const uint32_t at[] = {CUT,     CUT + 2,	 CUT + 4, CUT + 4104, CUT + 1, CUT + 2, CUT + 4,
+				      LEN - 8, CUT + 16, CUT + 1, CUT + 2,    CUT + 4, CUT + 8, CUT + 32,
+				      CUT,     CUT,	 CUT,	  CUT,	      CUT,     CUT};
+	const uint32_t count = sizeof(at) / sizeof(at[0]);
+
+	run_with_cut(play, &actor);
+	for (uint32_t i = 0; i < count; i++)
+		play_assert_lost(play, 0, FIRST + i, MAP_STEP, at[i]);
+	/* the fill's zeros up to the end; the first string took five of them, the second put those and what follows
+	 * there */
+	play_assert_did(play, 0, FIRST + count, UINT64_C(0x5a5a000000000000));
+	assert_int_equal(play->heard[0].end.signal, 0);
+	assert_int_equal(play->heard[0].end.next_step, FIRST + count + 1);
+}
+
+static void system_calls_say_errors(void **state)
+{
+	struct play *play = *state;
+	char nothing[80];
+
+	snprintf(nothing, sizeof(nothing), "%s/nothing", play->dir);
+	const struct play_actor actor = {.steps = {
+						 OPEN_AND_MAP(play->path),
+						 {FL_SCN_OP_READ_TO, {0, 0, 0, CUT, 512}},
+						 {FL_SCN_OP_WRITE_FROM, {0, 0, 0, CUT, 512}},
+						 {FL_SCN_OP_FUTEX, {0, CUT}},
+						 {FL_SCN_OP_MLOCK, {0, CUT, 4096}},
+						 {FL_SCN_OP_MADVISE, {0, CUT, 4096, MADV_POPULATE_READ}},
+						 {FL_SCN_OP_MSYNC, {0, 1, 4096}},
+						 {FL_SCN_OP_OPEN, {1, FL_SCN_O_READ}, {nothing}},
+						 {FL_SCN_OP_STAT, {0}, {nothing}},
+						 {FL_SCN_OP_UNLINK, {0}, {nothing}},
+						 {FL_SCN_OP_RENAME, {0}, {nothing, nothing}},
+						 {FL_SCN_OP_TRUNCATE, {1}, {nothing}},
+						 {FL_SCN_OP_RUN, {0}, {nothing}},
+						 {FL_SCN_OP_PREAD, {5, 0, 1}},
+						 {FL_SCN_OP_CLOSE, {5}},
+						 {FL_SCN_OP_FALLOCATE, {0, 0, 0, 0}},
+						 {FL_SCN_OP_FUTEX, {0, 0}}, /* a page that is there */
+					 }};
+	/* futex(2), mlock(2), madvise(2), msync(2), and the rest of the manual */
+	static const int errors[] = {EFAULT, EFAULT, EFAULT, ENOMEM, EFAULT, EINVAL, ENOENT, ENOENT,
+				     ENOENT, ENOENT, ENOENT, ENOENT, EBADF,  EBADF,  EINVAL, EAGAIN};
+
+	run_with_cut(play, &actor);
+	for (uint32_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		play_assert_error(play, 0, FIRST + i, errors[i]);
+}
+
+static void files_are_read_and_written(void **state)
+{
+	struct play *play = *state;
+	char other[80], third[80];
+	struct stat st;
+
+	snprintf(other, sizeof(other), "%s/other", play->dir);
+	snprintf(third, sizeof(third), "%s/third", play->dir);
+	const struct play_actor actor = {
+		.steps = {
+			{FL_SCN_OP_OPEN, {0, RW | FL_SCN_O_CREATE}, {play->path}},
+			{FL_SCN_OP_PWRITE, {0, 3, 8189}}, /* of no aligned offset */
+			{FL_SCN_OP_STAT, {0}, {play->path}},
+			{FL_SCN_OP_PREAD, {0, 8000, 4096}},
+			{FL_SCN_OP_MAP, {3, 0, 0, 8192, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_POPULATE}},
+			{FL_SCN_OP_CHECK, {3, 0, 8192, FL_SCN_CONTENT_PATTERN, 0}},
+			{FL_SCN_OP_OPEN, {1, RW | FL_SCN_O_CREATE}, {other}},
+			{FL_SCN_OP_SENDFILE, {1, 0, 4096, 4096}},
+			{FL_SCN_OP_COPY_RANGE, {1, 4096, 0, 0, 4096}},
+			{FL_SCN_OP_FTRUNCATE, {1, 12288}},
+			{FL_SCN_OP_FALLOCATE, {1, 0, 4096, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}},
+			{FL_SCN_OP_MAP, {4, 1, 4096, 8192, FL_SCN_MAP_READ}},
+			{FL_SCN_OP_CHECK, {4, 0, 4096, FL_SCN_CONTENT_PATTERN, 0}},
+			{FL_SCN_OP_CHECK, {4, 4096, 4096, FL_SCN_CONTENT_ZEROS, 0}},
+			{FL_SCN_OP_MSYNC, {3, 0, 8192}},
+			{FL_SCN_OP_FSYNC, {1}},
+			{FL_SCN_OP_UNMAP, {4}},
+			{FL_SCN_OP_CLOSE, {1}},
+			{FL_SCN_OP_RENAME, {0}, {other, third}},
+			{FL_SCN_OP_TRUNCATE, {5}, {third}},
+			{FL_SCN_OP_STAT, {0}, {third}},
+			{FL_SCN_OP_UNLINK, {0}, {third}},
+			{FL_SCN_OP_READ, {3, 8, 8}},
+			{FL_SCN_OP_READ, {3, 9, 2}},
+			{FL_SCN_OP_WRITE, {3, 8, 4, 0x1122334455667788}},
+			{FL_SCN_OP_ATOMIC, {3, 8, 4}},
+			{FL_SCN_OP_READ, {3, 8, 4}},
+			{FL_SCN_OP_VECTOR, {3, 1}},
+			{FL_SCN_OP_TOUCH, {3, 1, 8191}},
+			{FL_SCN_OP_MADVISE, {3, 0, 4096, MADV_WILLNEED}},
+		}};
+	uint64_t second = fl_scn_pattern(8);
+	const uint64_t values[] = {0,	 8189,	     8192,	 192, 0,    8189, 0,	  4096,
+				   4096, 0,	     0,		 0,   4093, 4096, 0,	  0,
+				   0,	 0,	     0,		 0,   5,    0,	  second, (second >> 8) & 0xffff,
+				   0,	 0x55667788, 0x55667789, 0,   0,    0};
+
+	play_load(play, &actor);
+	play_start(play);
+	play_until_done(play);
+	for (uint32_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		if (actor.steps[i].op == FL_SCN_OP_MAP)
+			assert_int_equal(play_only(play, 0, i)->kind, FL_SCN_DID);
+		else
+			play_assert_did(play, 0, i, values[i]);
+	}
+	assert_int_equal(stat(third, &st), -1);
+}
+
+/* mov $n, %eax; ret */
+static void make_code(const struct play *play)
+{
+	int fd = open(play->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	for (uint8_t n = 0; n < 16; n++) {
+		const uint8_t function[16] = {0xb8, n, 0x12, 0, 0, 0xc3};
+
+		assert_int_equal(write(fd, function, sizeof(function)), sizeof(function));
+	}
+	close(fd);
+}
+
+static void code_is_called(void **state)
+{
+	struct play *play = *state;
+	const struct play_actor actor = {.steps = {
+						 {FL_SCN_OP_OPEN, {0, FL_SCN_O_READ}, {play->path}},
+						 {FL_SCN_OP_MAP, {0, 0, 0, 4096, FL_SCN_MAP_READ | FL_SCN_MAP_EXEC}},
+						 {FL_SCN_OP_EXEC, {0, 0x70}},
+						 {FL_SCN_OP_MAP, {1, 0, 0, 4096, FL_SCN_MAP_READ}},
+						 {FL_SCN_OP_EXEC, {1, 0x70}},
+						 {FL_SCN_OP_WRITE, {0, 8, 8, 1}},
+					 }};
+	const struct fl_scn_wire_outcome *outcome;
+
+	make_code(play);
+	play_load(play, &actor);
+	play_start(play);
+	play_until_done(play);
+	play_assert_did(play, 0, 2, 0x1207);
+	/* not executable, and not writable: SEGV_ACCERR at the address */
+	for (uint32_t step = 4; step <= 5; step++) {
+		outcome = play_only(play, 0, step);
+		assert_int_equal(outcome->kind, FL_SCN_SIGNAL);
+		assert_int_equal(outcome->value, SIGSEGV);
+		assert_int_equal(outcome->code, SEGV_ACCERR);
+	}
+	assert_int_equal(play_only(play, 0, 4)->addr, play_only(play, 0, 3)->value + 0x70);
+	assert_int_equal(play_only(play, 0, 5)->addr, play_only(play, 0, 1)->value + 8);
+	assert_int_equal(play_only(play, 0, 4)->map, 1);
+}
+
+static void programs_are_run(void **state)
+{
+	struct play *play = *state;
+	const struct play_actor actor = {.steps = {
+						 {FL_SCN_OP_RUN, {0}, {"sh", "-c", "exit 3"}},
+						 {FL_SCN_OP_RUN, {0}, {"/bin/sh", "-c", "kill -9 $$"}},
+						 {FL_SCN_OP_SAY, {0}, {"after"}},
+					 }};
+
+	play_load(play, &actor);
+	play_start(play);
+	play_until_done(play);
+	play_assert_did(play, 0, 0, 3);
+	assert_int_equal(play_only(play, 0, 1)->kind, FL_SCN_KILLED);
+	assert_int_equal(play_only(play, 0, 1)->value, SIGKILL);
+	assert_string_equal(play->said, "0:after\n");
+}
+
+/* A step that the checks of a scenario's text should have refused: the actor's own memory is never touched. */
+static void what_is_not_there_cannot_be_used(void **state)
+{
+	struct play *play = *state;
+	const struct play_actor actor = {.steps = {
+						 {FL_SCN_OP_OPEN, {0, RW | FL_SCN_O_CREATE}, {play->path}},
+						 {FL_SCN_OP_MAP, {0, 0, 0, 5000, FL_SCN_MAP_READ}},
+						 {FL_SCN_OP_READ, {0, 8185, 8}},
+						 {FL_SCN_OP_READ, {7, 0, 8}},
+						 {FL_SCN_OP_OPEN, {0, RW}, {play->path}},
+						 {FL_SCN_OP_MAP, {0, 0, 0, 4096, FL_SCN_MAP_READ}},
+						 {FL_SCN_OP_COPY, {0, 0, 7, 0, 1}},
+						 {FL_SCN_OP_PREAD, {0, 0, UINT64_C(1) << 40}},
+						 {FL_SCN_OP_UNMAP, {3}},
+					 }};
+	static const int errors[] = {0, 0, EINVAL, EBADF, EEXIST, EEXIST, EBADF, ENOMEM, EBADF};
+
+	play_load(play, &actor);
+	play_start(play);
+	play_until_done(play);
+	for (uint32_t i = 2; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		assert_int_equal(play_only(play, 0, i)->kind, FL_SCN_CANNOT);
+		assert_int_equal(play_only(play, 0, i)->value, errors[i]);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(a_lost_page_is_an_exact_address, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(system_calls_say_errors, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(files_are_read_and_written, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(code_is_called, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(programs_are_run, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(what_is_not_there_cannot_be_used, play_setup, play_teardown),
+};
+FL_TEST_MAIN(60, tests)

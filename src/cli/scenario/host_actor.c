@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "cli/scenario/guests_impl.h"
@@ -237,6 +238,8 @@ static void *act(void *arg)
 		.seen = &host->state->seen[host->actor],
 	};
 
+	/* sleeps end when they should, not some 50 us later (PR_SET_TIMERSLACK) */
+	(void)prctl(PR_SET_TIMERSLACK, 1UL);
 	while (walk.at < walk.who->steps_count && !fl_scn_case_is_over(walk.state)) {
 		const struct fl_scn_step *step = &walk.who->steps[walk.at];
 		uint64_t begin_ns = fl_scn_now_ns(), value = 0;

@@ -162,15 +162,23 @@ static void add_time(struct line *line, uint64_t ns)
 		add(line, "%llums", (unsigned long long)ns / 1000000);
 }
 
+/* Is it in the flags, and none of its group that says more? */
+static bool is_said(const struct fl_scn_op_row *row, const struct fl_scn_word *word, uint64_t flags)
+{
+	if ((flags & word->value) != word->value)
+		return false;
+	for (const struct fl_scn_word *other = row->words; word->group && other->word; other++)
+		if (other != word && other->group == word->group && (flags & other->value) == other->value &&
+		    (other->value & word->value) == word->value)
+			return false;
+	return word->value || word->group;
+}
+
 static void add_words(struct line *line, const struct fl_scn_op_row *row, uint64_t flags)
 {
-	bool said = false;
-
 	for (const struct fl_scn_word *word = row->words; word && word->word; word++)
-		if ((flags & word->value) == word->value && (word->value || (!flags && !said))) {
+		if (is_said(row, word, flags))
 			add(line, " %s", word->word);
-			said = true;
-		}
 }
 
 static const char *name_in(const char *const *names, uint32_t count, uint64_t index)

@@ -93,7 +93,7 @@ struct fl_actor_self {
 	struct fl_actor *actor;
 	struct fl_scn_progress *progress; /* on the page */
 	uint64_t now_ns;		  /* the end of the step before */
-	uint32_t next;			  /* step; `loop` and `end` change it */
+	uint32_t next;			  /* step; `end` changes it */
 	/* a signal comes back to where the step began */
 	sigjmp_buf jump;
 	volatile sig_atomic_t armed;

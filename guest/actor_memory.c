@@ -150,8 +150,8 @@ struct fl_actor_result fl_actor_op_check(struct fl_actor_self *self, const struc
 	const volatile uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
 	uint64_t right = 0;
 
-	for (uint64_t i = 0; i < step->n[2]; i++)
-		right += at[i] == expected(step, i);
+	while (right < step->n[2] && at[right] == expected(step, right))
+		right++;
 	return fl_actor_did(right);
 }
 

@@ -100,8 +100,6 @@ struct fl_actor_result fl_actor_op_spin(struct fl_actor_self *self, const struct
 struct fl_actor_result fl_actor_op_loop(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
 	self->turns[step - self->actor->steps] = 0;
-	if (!step->n[0] && is_set(mark_of(self, step->n[1])))
-		self->next = (uint32_t)step->n[2];
 	return fl_actor_did(0);
 }
 

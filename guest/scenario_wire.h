@@ -119,7 +119,7 @@ enum fl_scn_op {
 	FL_SCN_OP_BARRIER,  /* mark, parties: the last of them sets it */
 	FL_SCN_OP_SLEEP,    /* ns */
 	FL_SCN_OP_SPIN,	    /* ns, with the CPU */
-	FL_SCN_OP_LOOP,	    /* times (0: until the mark), mark, index of the step behind its `end` */
+	FL_SCN_OP_LOOP,	    /* times (0: until the mark, once at least), mark, index of the step behind its `end` */
 	FL_SCN_OP_END,	    /* index of its `loop` */
 	FL_SCN_OP_THREAD,   /* actor */
 	FL_SCN_OP_FORK,	    /* actor */
@@ -153,7 +153,7 @@ enum fl_scn_op {
 			   */
 	FL_SCN_OP_TOUCH,  /* address, len: one byte of each page is read, by rising address */
 	FL_SCN_OP_CHECK,  /* address, len, FL_SCN_CONTENT_*, file offset of the address: the value is how many bytes are
-			     right */
+			     right, from the first on */
 	FL_SCN_OP_FILL,	  /* address, len, byte: memset() */
 	FL_SCN_OP_COPY,	  /* to address, from address, len: memcpy() */
 	FL_SCN_OP_STRING, /* to address, from address, len: rep movsb */

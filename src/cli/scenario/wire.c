@@ -228,6 +228,7 @@ static int add_operand(struct filling *filling, char kind, const struct fl_scn_o
 	case 'F':
 	case 'f':
 	case 'M':
+	case 'u':
 	case 'n':
 	case 'k':
 	case 'w':

@@ -128,7 +128,8 @@ static void files_are_read_and_written(void **state)
 	const struct play_actor actor = {
 		.steps = {
 			{FL_SCN_OP_OPEN, {0, RW | FL_SCN_O_CREATE}, {play->path}},
-			{FL_SCN_OP_PWRITE, {0, 3, 8189}}, /* of no aligned offset */
+			{FL_SCN_OP_PWRITE, {0, 0, 5}},
+			{FL_SCN_OP_PWRITE, {0, 5, 8187}}, /* of no aligned offset */
 			{FL_SCN_OP_STAT, {0}, {play->path}},
 			{FL_SCN_OP_PREAD, {0, 8000, 4096}},
 			{FL_SCN_OP_MAP, {3, 0, 0, 8192, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_POPULATE}},
@@ -141,6 +142,7 @@ static void files_are_read_and_written(void **state)
 			{FL_SCN_OP_MAP, {4, 1, 4096, 8192, FL_SCN_MAP_READ}},
 			{FL_SCN_OP_CHECK, {4, 0, 4096, FL_SCN_CONTENT_PATTERN, 0}},
 			{FL_SCN_OP_CHECK, {4, 4096, 4096, FL_SCN_CONTENT_ZEROS, 0}},
+			{FL_SCN_OP_CHECK, {4, 0, 8192, FL_SCN_CONTENT_PATTERN, 0}}, /* up to the hole */
 			{FL_SCN_OP_MSYNC, {3, 0, 8192}},
 			{FL_SCN_OP_FSYNC, {1}},
 			{FL_SCN_OP_UNMAP, {4}},
@@ -159,10 +161,10 @@ static void files_are_read_and_written(void **state)
 			{FL_SCN_OP_MADVISE, {3, 0, 4096, MADV_WILLNEED}},
 		}};
 	uint64_t second = fl_scn_pattern(8);
-	const uint64_t values[] = {0,	 8189,	     8192,	 192, 0,    8189, 0,	  4096,
-				   4096, 0,	     0,		 0,   4093, 4096, 0,	  0,
-				   0,	 0,	     0,		 0,   5,    0,	  second, (second >> 8) & 0xffff,
-				   0,	 0x55667788, 0x55667789, 0,   0,    0};
+	const uint64_t values[] = {
+		0,    5,	  8187,	      8192, 192, 0, 8192, 0, 4096, 4096, 0, 0,	    0,
+		4096, 4096,	  4096,	      0,    0,	 0, 0,	  0, 0,	   5,	 0, second, (second >> 8) & 0xffff,
+		0,    0x55667788, 0x55667789, 0,    0,	 0};
 
 	play_load(play, &actor);
 	play_start(play);

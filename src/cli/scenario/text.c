@@ -134,10 +134,14 @@ const char *fl_scn_duration(uint64_t ns, char buf[FL_SCN_DURATION_LEN])
 		unit++;
 	uint64_t whole = ns / units[unit].ns,
 		 milli = units[unit].ns == 1 ? 0 : ns % units[unit].ns * 1000 / units[unit].ns;
-	/* three digits that say something, or the whole number */
+	/* three digits that say something */
 	int digits = whole >= 100 ? 0 : whole >= 10 ? 1 : 2;
 	uint64_t fraction = digits == 0 ? 0 : digits == 1 ? milli / 100 : milli / 10;
 
+	if (digits == 2 && fraction % 10 == 0) {
+		fraction /= 10;
+		digits = 1;
+	}
 	if (fraction == 0)
 		snprintf(buf, FL_SCN_DURATION_LEN, "%" PRIu64 " %s", whole, units[unit].name);
 	else
@@ -205,8 +209,14 @@ const char *fl_scn_machine_name(const struct fl_scn_result *result, uint32_t mac
 
 int fl_scn_finish(FILE *out)
 {
+	int ret;
+
 	errno = 0;
-	if (fflush(out) == 0 && !ferror(out))
+	ret = fflush(out);
+	/* a stream remembers that something failed, but not why: what has failed once does so again */
+	if (ret == 0 && ferror(out) && putc('\n', out) != EOF)
+		ret = fflush(out);
+	if (ret == 0 && !ferror(out))
 		return 0;
 	return errno ? -errno : -EIO;
 }

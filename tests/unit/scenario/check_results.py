@@ -6,6 +6,9 @@ usage: check_results.py WRITE-SAMPLES FORMAT
 WRITE-SAMPLES writes results that were made by hand in samples.c, among them one with hostile bytes wherever there are
 bytes. Prints TAP.
 """
+import base64
+import hashlib
+import html.parser
 import json
 import re
 import subprocess
@@ -204,6 +207,131 @@ def json_has_the_bytes_themselves(program):
     assert all(text_to_bytes(place) == hostile for place in places)
     assert text_to_bytes(case["consoles"][0]["text"]) == hostile + b"\0"
     assert case["events"][0]["end_ns"] == str(2**64 - 1)
+
+
+# ---- HTML -----------------------------------------------------------------------------------
+
+VOID = {"meta", "input"}
+
+
+class Page(html.parser.HTMLParser):
+    """The elements as a tree of [tag, attributes, children], text as str. What is not well nested is refused."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open = [["", {}, []]]
+        self.feed(text)
+        self.close()
+        assert len(self.open) == 1, [element[0] for element in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        assert len(attrs) == len(dict(attrs)), attrs
+        element = [tag, dict(attrs), []]
+        self.open[-1][2].append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag, attrs):
+        self.open[-1][2].append([tag, dict(attrs), []])
+
+    def handle_endtag(self, tag):
+        assert self.open[-1][0] == tag, f"</{tag}> ends <{self.open[-1][0]}>"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.open[-1][2].append(data)
+
+    def handle_comment(self, data):
+        raise AssertionError(f"a comment: {data}")
+
+    def all(self, tag=None, css=None, below=None):
+        for child in (below or self.open[0])[2]:
+            if isinstance(child, list):
+                if (tag is None or child[0] == tag) and (css is None or css in child[1].get("class", "").split()):
+                    yield child
+                yield from self.all(tag, css, child)
+
+
+def text_of(element):
+    return "".join(child if isinstance(child, str) else text_of(child) for child in element[2])
+
+
+def page_of(program, events=STORM):
+    text = written(program, "html", events)
+    no_controls(text.partition('<script type="application/json"')[0])
+    return Page(text)
+
+
+def html_has_what_a_reader_without_script_wants(program):
+    page = page_of(program)
+    cases = list(page.all("details", "case"))
+    assert [case[1]["data-verdict"] for case in cases] == VERDICTS
+    assert ["open" in case[1] for case in cases] == [verdict == "failed" for verdict in VERDICTS]
+    for case, name, verdict in zip(cases, NAMES, VERDICTS):
+        assert text_of(next(page.all("span", "name", case))).startswith(name)
+        assert verdict in text_of(next(page.all("span", "verdict", case)))
+    failed = text_of(cases[1])
+    for expected in ("line 18, column 2:", "should have lost m+12K", "To repeat it:", "11400714819323198485", "clock \u00b11.8 \u00b5s",
+                     "2 CPUs, 512 MiB", "5230.000", "host memory is lost", "SIGBUS BUS_ADRERR at m+12K", "pread f 0 4K", "\u00d710000"):
+        assert expected in failed, expected
+    assert "it needs root: dir small is a tmpfs" in text_of(cases[2])
+    assert "its kernel panicked" in text_of(cases[5])
+    hidden = [element for element in page.all() if element[0] in ("form", "button") and "hidden" not in element[1]]
+    assert all(element[0] == "button" and "name" in element[1] for element in hidden), "a control that does nothing is shown"
+
+
+def html_loads_nothing_and_runs_its_own_script_only(program):
+    page = page_of(program)
+    scripts = list(page.all("script"))
+    assert [script[1] for script in scripts] == [{"type": "application/json", "id": "data"}, {}]
+    policy = next(m[1]["content"] for m in page.all("meta") if m[1].get("http-equiv") == "Content-Security-Policy")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    digests = {name: f"'sha256-{base64.b64encode(hashlib.sha256(text_of(element).encode()).digest()).decode()}'"
+               for name, element in (("script-src", scripts[1]), ("style-src", next(page.all("style"))))}
+    assert rules == {"default-src": "'none'", "base-uri": "'none'", "form-action": "'none'", **digests}, policy
+    for tag, attributes, _ in page.all():
+        assert not [a for a in attributes if a.startswith("on") or a in ("src", "srcset", "style", "action")], attributes
+        assert attributes.get("href", "#").startswith("#"), attributes
+    assert {element[0] for element in page.all()} <= {
+        "html", "head", "meta", "title", "style", "body", "svg", "defs", "pattern", "marker", "rect", "path", "line", "circle", "g",
+        "text", "tspan", "header", "h1", "h3", "ul", "li", "b", "span", "dl", "div", "dt", "dd", "form", "label", "input",
+        "fieldset", "legend", "button", "output", "main", "details", "summary", "p", "strong", "code", "figure", "figcaption",
+        "table", "thead", "tbody", "tr", "th", "td", "a", "pre", "script"}
+
+
+def html_tells_hostile_texts_as_they_are(program):
+    page = page_of(program)
+    case = list(page.all("details", "case"))[3]
+    name = text_of(next(page.all("span", "name", case)))
+    assert name.startswith("hostile</script></details><!--<script>alert(1)</script>]]>&amp;\"'`{{data}}\\ # SKIP"), name
+    assert name.endswith("\n\u240d\tnot ok 9\u241b[31m\u2401\u2421" + "\ufffd" * 12 + " \u00e4"), name
+    assert text_of(next(page.all("pre", None, case))) == name + "\u2400"
+
+
+def html_has_the_results_as_data(program):
+    page = page_of(program)
+    data = next(script for script in page.all("script") if script[1].get("id") == "data")
+    assert "<" not in text_of(data)
+    assert json.loads(text_of(data)) == json.loads(written(program, "json"))
+
+
+def html_names_are_unique_and_links_lead_somewhere(program):
+    page = page_of(program)
+    names = [element[1]["id"] for element in page.all() if "id" in element[1]]
+    assert len(names) == len(set(names)), names
+    for element in page.all():
+        for value in element[1].values():
+            for name in re.findall(r"^#([\w-]+)$|url\(#([\w-]+)\)", value or ""):
+                assert (name[0] or name[1]) in names, value
+
+
+def html_has_an_end(program):
+    text = written(program, "html", 20000)
+    page = Page(text)
+    case = list(page.all("details", "case"))[4]
+    drawn = [g for g in page.all("g", "ev", case)]
+    assert len(drawn) == 1500, len(drawn)
+    assert "Only the first 1500 of 20000 events are drawn" in text_of(case) and "The first 500 of 20000 faults" in text_of(case)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ static void durations_have_three_digits_and_a_unit(void **state)
 		{999, "999 ns"},
 		{1000, "1 \xc2\xb5s"},
 		{1250, "1.25 \xc2\xb5s"},
+		{1209, "1.2 \xc2\xb5s"},
 		{12340, "12.3 \xc2\xb5s"},
 		{340000000, "340 ms"},
 		{1009999999, "1 s"},
@@ -88,7 +89,7 @@ static void characters_come_out_as_they_went_in(void **state)
 }
 
 typedef int (*writer_fn)(FILE *out, const struct fl_scn_results *results);
-static const writer_fn writers[] = {fl_scn_write_junit, fl_scn_write_json};
+static const writer_fn writers[] = {fl_scn_write_junit, fl_scn_write_json, fl_scn_write_html};
 
 static void a_full_disk_is_reported(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: write_samples tap|junit|json EVENTS: results made by hand, written to standard output. For the checks in
+/* usage: write_samples tap|junit|json|html EVENTS: results made by hand, written to standard output. For the checks in
  * Python. */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*write)(FILE *out, const struct fl_scn_results *results);
-	} writers[] = {{"tap", write_tap}, {"junit", fl_scn_write_junit}, {"json", fl_scn_write_json}};
+	} writers[] = {{"tap", write_tap},
+		       {"junit", fl_scn_write_junit},
+		       {"json", fl_scn_write_json},
+		       {"html", fl_scn_write_html}};
 	struct fl_scn_results results;
 	int ret = -1;
 

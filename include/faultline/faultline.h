@@ -4,7 +4,7 @@
  *
  * A virtual machine is made from options, given shares and a command, started and waited for:
  *
- *	fl_vm_new() -> fl_vm_add_share()* -> fl_vm_add_window()* -> fl_vm_set_command()
+ *	fl_vm_new() -> fl_vm_add_share()* -> fl_vm_add_window()* -> fl_vm_add_port()* -> fl_vm_set_command()
  *		-> fl_vm_start() -> fl_vm_wait() -> fl_vm_free()
  *
  * Errors: functions that can fail return 0 or a negative errno. Those that take a struct fl_diag
@@ -352,6 +352,21 @@ struct fl_net_opts {
 };
 #define FL_NET_OPTS_INIT { .size = sizeof(struct fl_net_opts), .fd = -1 }
 
+/*
+ * A channel of bytes between the caller and programs in the guest: a port of its virtio-console, there by its name in
+ * /sys/class/virtio-ports (the device that has it is in /dev). What one side writes waits until the other reads: nothing is taken from in_fd before
+ * the guest has the port open and room for it, and the guest's writes wait for out_fd. Nobody is told when the other side
+ * closes: agree on a last word.
+ */
+struct fl_port_opts {
+	uint32_t size;
+	uint32_t flags;	  /* none yet */
+	const char *name; /* 1 to 31 letters, digits, "-", "_" and "."; not one of the agent's (guest/agent_conf.h) */
+	int in_fd;	  /* what the guest reads; duplicated; -1: nothing */
+	int out_fd;	  /* where its output goes, may be the same; duplicated; -1: nowhere */
+};
+#define FL_PORT_OPTS_INIT { .size = sizeof(struct fl_port_opts), .in_fd = -1, .out_fd = -1 }
+
 /* Why a VM ended. */
 enum fl_end {
 	FL_END_NONE = 0,      /* still running */
@@ -394,6 +409,9 @@ FL_PUBLIC FL_CHECKED int fl_vm_add_window(struct fl_vm *vm, const struct fl_wind
 
 /* Adds the network device; only before fl_vm_start(). Errors: -EINVAL, -ENOTSOCK, -EBUSY (started), -ENOSPC (a second). */
 FL_PUBLIC FL_CHECKED int fl_vm_add_net(struct fl_vm *vm, const struct fl_net_opts *opts, struct fl_diag *diag);
+
+/* Adds a port; only before fl_vm_start(). Errors: -EINVAL, -EBADF, -EBUSY (started), -ENOSPC (too many). */
+FL_PUBLIC FL_CHECKED int fl_vm_add_port(struct fl_vm *vm, const struct fl_port_opts *opts, struct fl_diag *diag);
 
 /* Sets the command for the built-in agent (copied); only before fl_vm_start(). */
 FL_PUBLIC FL_CHECKED int fl_vm_set_command(struct fl_vm *vm, const struct fl_command *command, struct fl_diag *diag);

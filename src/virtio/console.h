@@ -17,7 +17,7 @@
 
 #include "virtio/virtio_mmio.h"
 
-#define FL_CONSOLE_PORTS_MAX 8
+#define FL_CONSOLE_PORTS_MAX 10
 
 struct fl_console_port_opts {
 	const char *name; /* e.g. "fl.stdout"; NULL for port 0 */

@@ -308,6 +308,37 @@ void fl_window_config_fini(struct fl_window_config *config)
 	memset(config, 0, sizeof(*config));
 }
 
+static bool is_port_name(const char *name)
+{
+	size_t len = name ? strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") : 0;
+
+	return len >= 1 && len <= FL_NAME_MAX && !name[len];
+}
+
+int fl_port_config_init(struct fl_port_config *config, const struct fl_port_opts *opts, struct fl_diag *diag)
+{
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	ret = fl_copy_sized(&config->opts, sizeof(config->opts), opts);
+	if (ret)
+		return copy_failed(ret, "fl_port_opts", diag);
+	if (config->opts.flags)
+		return fl_diag(diag, -EINVAL, "unknown port flags %#x", config->opts.flags);
+	if (!is_port_name(config->opts.name))
+		return fl_diag(diag, -EINVAL, "a port's name is 1 to %u letters, digits, \"-\", \"_\" and \".\"",
+			       FL_NAME_MAX);
+	if (!copy_string(&config->name, config->opts.name))
+		return fl_diag(diag, -ENOMEM, "out of memory");
+	return 0;
+}
+
+void fl_port_config_fini(struct fl_port_config *config)
+{
+	free(config->name);
+	memset(config, 0, sizeof(*config));
+}
+
 static void free_strings(char **strings)
 {
 	for (char **s = strings; s && *s; s++)

@@ -11,6 +11,7 @@
 #define FL_VCPUS_MAX   64u
 #define FL_SHARES_MAX  16u
 #define FL_WINDOWS_MAX 8u
+#define FL_PORTS_MAX   4u
 #define FL_RAM_MIN     (UINT64_C(64) << 20)
 #define FL_RAM_MAX     (UINT64_C(2) << 40)
 #define FL_WINDOW_MIN  (UINT64_C(64) << 20)
@@ -33,6 +34,10 @@ struct fl_share_config {
 };
 struct fl_window_config {
 	struct fl_window_opts opts; /* fd is still the caller's */
+	char *name;
+};
+struct fl_port_config {
+	struct fl_port_opts opts; /* descriptors are still the caller's */
 	char *name;
 };
 struct fl_net_config {
@@ -62,6 +67,9 @@ void fl_share_config_fini(struct fl_share_config *config);
 FL_CHECKED_RESULT int fl_window_config_init(struct fl_window_config *config, const struct fl_window_opts *opts,
 					    struct fl_diag *diag);
 void fl_window_config_fini(struct fl_window_config *config);
+FL_CHECKED_RESULT int fl_port_config_init(struct fl_port_config *config, const struct fl_port_opts *opts,
+					  struct fl_diag *diag);
+void fl_port_config_fini(struct fl_port_config *config);
 FL_CHECKED_RESULT int fl_net_config_init(struct fl_net_config *config, const struct fl_net_opts *opts,
 					 struct fl_diag *diag);
 void fl_net_config_fini(struct fl_net_config *config);

@@ -37,6 +37,18 @@ static void plug(struct fl_vm *vm, const struct fl_virtio_mmio_opts *opts, struc
 	vm->device_count++;
 }
 
+/* hvc0, and those of guest/agent_conf.h */
+#define AGENT_PORTS 6
+_Static_assert(AGENT_PORTS + FL_PORTS_MAX <= FL_CONSOLE_PORTS_MAX, "a console has all ports");
+
+/* Behind the agent's: a caller that does not read its port must not hold up how the command ended. */
+static void add_callers_ports(const struct fl_vm *vm, struct fl_console_opts *opts)
+{
+	for (unsigned int i = 0; i < vm->port_count; i++)
+		opts->ports[opts->port_count++] = (struct fl_console_port_opts){
+			.name = vm->ports[i].config.name, .in_fd = vm->ports[i].in_fd, .out_fd = vm->ports[i].out_fd};
+}
+
 static int add_console(struct fl_vm *vm, struct fl_diag *diag)
 {
 	const struct fl_command *command = &vm->command.opts;
@@ -60,19 +72,21 @@ static int add_console(struct fl_vm *vm, struct fl_diag *diag)
 				 .in_fd = vm->control_fds[0],
 				 .out_fd = -1,
 				 .is_input = true},
-				/* the last, so that all output has been written when a status is heard */
+				/* behind the command's, so that all its output has been written when a status is
+				 * heard */
 				{.name = FL_AGENT_PORT_STATUS,
 				 .in_fd = -1,
 				 .out_fd = -1,
 				 .received = fl_vm_status_received,
 				 .arg = vm},
 			},
-		.port_count = 6,
+		.port_count = AGENT_PORTS,
 	};
 	int ret = fl_loop_new("fl-console", 0, &vm->console_loop, diag);
 
 	if (ret)
 		return ret;
+	add_callers_ports(vm, &opts);
 	opts.transport = transport_opts(vm, "console", vm->console_loop);
 	ret = fl_console_new(&opts, &vm->console, diag);
 	if (!ret)

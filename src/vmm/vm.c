@@ -306,6 +306,7 @@ void fl_vm_free(struct fl_vm *vm)
 	}
 	fl_vm_windows_forget(vm);
 	fl_vm_net_forget(vm);
+	fl_vm_ports_forget(vm);
 	fl_command_config_fini(&vm->command);
 	fl_vm_config_fini(&vm->config);
 	fl_close(&vm->wake_fd);

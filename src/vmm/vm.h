@@ -57,6 +57,12 @@ struct fl_vm_share {
 };
 
 /* A file at an address that the caller chose. */
+/* A port that the caller added. */
+struct fl_vm_port {
+	struct fl_port_config config;
+	int in_fd, out_fd; /* our own; -1: none */
+};
+
 struct fl_vm_window {
 	struct fl_window_config config;
 	struct fl_backing *backing;
@@ -102,6 +108,8 @@ struct fl_vm {
 	unsigned int share_count;
 	struct fl_vm_window windows[FL_WINDOWS_MAX];
 	unsigned int window_count;
+	struct fl_vm_port ports[FL_PORTS_MAX];
+	unsigned int port_count;
 	struct fl_vm_net net;
 	struct fl_command_config command;
 
@@ -206,6 +214,9 @@ FL_CHECKED_RESULT int fl_vm_net_init(struct fl_vm *vm, const struct fl_virtio_mm
 void fl_vm_net_fini(struct fl_vm *vm);
 void fl_vm_net_report(struct fl_vm *vm);
 void fl_vm_net_forget(struct fl_vm *vm); /* what the caller gave */
+
+/* ports.c */
+void fl_vm_ports_forget(struct fl_vm *vm);
 
 /* devices.c */
 FL_CHECKED_RESULT int fl_vm_devices_init(struct fl_vm *vm, struct fl_diag *diag);

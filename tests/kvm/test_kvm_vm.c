@@ -344,6 +344,47 @@ static void expect_refused(struct rig *rig, struct fl_window_opts opts, int erro
 		fail_msg("\"%s\" does not say \"%s\"", diag.text, word);
 }
 
+static void expect_port(struct rig *rig, const char *name, int in_fd, int out_fd, int error, const char *word)
+{
+	struct fl_port_opts opts = FL_PORT_OPTS_INIT;
+	struct fl_diag diag = {0};
+
+	opts.name = name;
+	opts.in_fd = in_fd;
+	opts.out_fd = out_fd;
+	assert_int_equal(fl_vm_add_port(rig->vm, &opts, &diag), error);
+	if (!strstr(diag.text, word))
+		fail_msg("\"%s\" does not say \"%s\"", diag.text, word);
+}
+
+static void what_cannot_be_a_port_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct fl_result result = {.size = sizeof(result)};
+	int pipes[2];
+
+	make_vm(rig);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	expect_port(rig, "fl.status", -1, -1, -EINVAL, "agent's");
+	expect_port(rig, "a b", -1, -1, -EINVAL, "letters");
+	expect_port(rig, "p", pipes[1], -1, -EINVAL, "not open for reading");
+	expect_port(rig, "p", -1, pipes[0], -EINVAL, "not open for writing");
+	expect_port(rig, "p", pipes[0], pipes[1], 0, "");
+	expect_port(rig, "p", -1, -1, -EINVAL, "two ports");
+	close(pipes[0]);
+	expect_port(rig, "q", pipes[0], -1, -EBADF, "descriptor");
+	close(pipes[1]);
+	expect_port(rig, "q", -1, -1, 0, "");
+	expect_port(rig, "r", -1, -1, 0, "");
+	expect_port(rig, "s", -1, -1, 0, "");
+	expect_port(rig, "t", -1, -1, -ENOSPC, "at most 4");
+	/* and with all of them it still runs */
+	assert_int_equal(fl_vm_start(rig->vm, NULL), 0);
+	expect_port(rig, "u", -1, -1, -EBUSY, "before");
+	assert_int_equal(fl_vm_wait(rig->vm, 20000, &result), 0);
+	assert_int_equal(result.end, FL_END_POWEROFF);
+}
+
 static void what_cannot_be_a_window_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -578,6 +619,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(whoever_is_asked_can_repair, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(whoever_is_asked_can_pass_it_on, set_up_watch, tear_down),
 	cmocka_unit_test_setup_teardown(a_read_only_window_cannot_be_written, set_up_strict, tear_down),
+	cmocka_unit_test_setup_teardown(what_cannot_be_a_port_is_refused, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(what_cannot_be_a_window_is_refused, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(auto_chooses_by_what_idling_costs, set_up_strict, tear_down),
 	cmocka_unit_test_setup_teardown(a_guest_without_its_agent_is_told_apart, set_up_strict, tear_down),

@@ -329,6 +329,41 @@ static void test_port_with_output_stays_open_after_its_input_ends(void **state)
 	close(out[1]);
 }
 
+/* A channel: one socket for both ways, each with a descriptor of its own. */
+static void test_one_socket_carries_both_ways(void **state)
+{
+	struct fl_console_port_opts ports[2] = {{.in_fd = -1, .out_fd = -1}, {.name = "channel"}};
+	struct terminal terminal;
+	uint8_t got[BUFFER_LEN];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	ports[1].in_fd = fds[1];
+	ports[1].out_fd = dup(fds[1]);
+	terminal_init(&terminal, ports, 2);
+	port_open(&terminal, 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(write(fds[0], "ask", 3), 3);
+		assert_int_equal(port_read(&terminal, 1, got, 10000, true), 3);
+		assert_memory_equal(got, "ask", 3);
+		port_queue(&terminal, 1, i, "answer", 6);
+		assert_true(port_written(&terminal, 1, 10000));
+		assert_int_equal(read(fds[0], got, sizeof(got)), 6);
+		assert_memory_equal(got, "answer", 6);
+	}
+	/* the caller goes: output is discarded, and what the guest does else goes on */
+	close(fds[0]);
+	for (unsigned int i = 0; i < RING; i++) {
+		port_queue(&terminal, 1, i, "lost", 4);
+		assert_true(port_written(&terminal, 1, 10000));
+	}
+	assert_false(is_broken(&terminal, 1));
+	terminal_fini(&terminal);
+	close(fds[1]);
+	close(ports[1].out_fd);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_output_carries_every_byte_value),
 	cmocka_unit_test(test_input_carries_every_byte_value),
@@ -339,6 +374,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_broken_pipe_is_told_and_discards_further_output),
 	cmocka_unit_test(test_broken_socket_discards_further_output),
 	cmocka_unit_test(test_broken_device_leaves_its_input_alone),
+	cmocka_unit_test(test_one_socket_carries_both_ways),
 	cmocka_unit_test(test_regular_files),
 	cmocka_unit_test(test_port_without_descriptor_discards),
 	cmocka_unit_test(test_input_without_descriptor_is_at_its_end),

@@ -351,6 +351,31 @@ static void expect_net(struct fl_net_opts opts, int expected, const char *word)
 		fl_net_config_fini(&config);
 }
 
+static void test_port_options(void **state)
+{
+	static const char *const bad[] = {"", "a b", "a/b", "\n", "\xc3\xa4", "0123456789abcdef0123456789abcdef"};
+	struct fl_port_opts opts = FL_PORT_OPTS_INIT;
+	struct fl_port_config config;
+	struct fl_diag diag;
+
+	(void)state;
+	assert_int_equal(fl_port_config_init(&config, &opts, &diag), -EINVAL); /* without a name */
+	for (size_t i = 0; i < FL_ARRAY_SIZE(bad); i++) {
+		opts.name = bad[i];
+		assert_int_equal(fl_port_config_init(&config, &opts, &diag), -EINVAL);
+		assert_non_null(strstr(diag.text, "31"));
+	}
+	opts.name = "0123456789.aZ_-0123456789.aZ_-x";
+	assert_int_equal(fl_port_config_init(&config, &opts, &diag), 0);
+	assert_string_equal(config.name, opts.name);
+	assert_ptr_not_equal(config.name, opts.name);
+	fl_port_config_fini(&config);
+	opts.flags = 1;
+	assert_int_equal(fl_port_config_init(&config, &opts, &diag), -EINVAL);
+	opts.flags = opts.size = 0;
+	assert_int_equal(fl_port_config_init(&config, &opts, &diag), -EINVAL);
+}
+
 static void test_net_options(void **state)
 {
 	static const char *const bad[] = {"",	       "10.0.2.15",	"10.0.2.15/33",	  "10.0.2.15/",
@@ -565,6 +590,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_older_callers_get_auto_and_stop),
 	cmocka_unit_test(test_policies),
 	cmocka_unit_test(test_window_options),
+	cmocka_unit_test(test_port_options),
 	cmocka_unit_test(test_net_options),
 	cmocka_unit_test(test_a_mac_address_is_made_up_where_none_is_given),
 	cmocka_unit_test(test_command_is_copied),

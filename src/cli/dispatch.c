@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/parse.h"
 #include "cli/run.h"
+#include "cli/scenario/scenario_main.h"
 
 static int refuse(const struct fl_diag *diag)
 {
@@ -48,6 +49,7 @@ static const struct {
 	int (*call)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */
 } calls[] = {
 	{"run", fl_cli_run_main},
+	{"scenario", fl_scn_main},
 	{"ps", fl_cli_life_main},
 	{"status", fl_cli_life_main},
 	{"faults", fl_cli_life_main},

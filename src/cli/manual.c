@@ -26,7 +26,7 @@ static bool is_one_of(const char *name, const char *const *names)
 	return false;
 }
 
-static const char *const with_own_page[] = {"run", "doctor", NULL};
+static const char *const with_own_page[] = {"run", "scenario", "doctor", NULL};
 static const char *const without_page[] = {"help", "version", NULL};
 
 bool fl_cli_shares_page(const struct fl_cli_verb *verb)

@@ -62,6 +62,8 @@ const struct fl_cli_verb fl_cli_verbs[] = {
 	 "Runs COMMAND in a Linux guest whose files are this host's. Where a page of a\n"
 	 "mapped file is lost, only the process that needs it gets SIGBUS.\n",
 	 fl_cli_run_options, fl_cli_run_exits, false},
+	{"scenario", "FILE|DIR...", "run scenarios: files that change under a guest",
+	 "Runs the cases of scenarios (*.scn), and prints TAP.\n", fl_cli_scenario_options, fl_cli_scenario_exits, false},
 	{"ps", "", "list the guests that run", "Only those of this user.\n", json_options, plain_exits, false},
 	{"status", "[NAME]", "what a guest is doing", "Without NAME: of the only guest there is.\n", json_options,
 	 plain_exits, true},

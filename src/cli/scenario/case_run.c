@@ -252,6 +252,16 @@ static int start_all(struct fl_scn_case_state *state, struct fl_diag *diag)
 	return ret;
 }
 
+/* Before they are stopped, and forgotten. */
+static void read_turns(struct fl_scn_case_state *state)
+{
+	const struct fl_scn_case *of = state->scenario_case;
+
+	for (uint32_t i = 0; i < of->actors_count; i++)
+		if (!of->actors[i].by_host)
+			state->seen[i].turns = fl_scn_guests_turns(state->opts->guests[of->actors[i].machine], i);
+}
+
 /* Also of those that were never started: it makes them ready for the next case. */
 static void stop_all(struct fl_scn_case_state *state)
 {
@@ -379,6 +389,7 @@ static int run(struct fl_scn_case_state *state)
 			ret = start_all(state, &diag);
 		if (ret == 0)
 			wait_for_all(state);
+		read_turns(state);
 		stop_all(state);
 	}
 	state->result->took_ns = fl_scn_now_ns() - state->begin_ns;

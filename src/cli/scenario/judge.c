@@ -60,14 +60,17 @@ static bool wish_fits(const struct fl_scn_wish *wish, const struct fl_scn_seen *
 	}
 }
 
-bool fl_scn_step_fits(const struct fl_scn_step *step, const struct fl_scn_seen *seen)
+const struct fl_scn_wish *fl_scn_fitting_wish(const struct fl_scn_step *step, const struct fl_scn_seen *seen)
 {
-	if (step->wishes_count == 0)
-		return seen->kind == FL_SCN_DID;
 	for (uint32_t i = 0; i < step->wishes_count; i++)
 		if (wish_fits(&step->wishes[i], seen))
-			return true;
-	return false;
+			return &step->wishes[i];
+	return NULL;
+}
+
+bool fl_scn_step_fits(const struct fl_scn_step *step, const struct fl_scn_seen *seen)
+{
+	return step->wishes_count == 0 ? seen->kind == FL_SCN_DID : fl_scn_fitting_wish(step, seen) != NULL;
 }
 
 static int judge_seen(const struct fl_scn_evidence *evidence, uint32_t actor, uint32_t index,

@@ -46,6 +46,8 @@ FL_CHECKED int fl_scn_judge(const struct fl_scn_evidence *evidence, struct fl_sc
 
 /* Did the step come out as one of its wishes has it? */
 bool fl_scn_step_fits(const struct fl_scn_step *step, const struct fl_scn_seen *seen);
+/* The first of its wishes that came true; NULL if none did. */
+const struct fl_scn_wish *fl_scn_fitting_wish(const struct fl_scn_step *step, const struct fl_scn_seen *seen);
 
 /* Adds a failure; the sentence is copied. 0; -ENOMEM. */
 FL_CHECKED int fl_scn_fail(struct fl_scn_result *result, struct fl_scn_pos pos, const char *format, ...)

@@ -8,6 +8,7 @@ static void free_events(struct fl_scn_result *result)
 	for (size_t i = 0; i < result->events_count; i++) {
 		free(result->events[i].label);
 		free(result->events[i].detail);
+		free(result->events[i].wish);
 	}
 	free(result->events);
 }

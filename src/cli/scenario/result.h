@@ -46,6 +46,7 @@ struct fl_scn_event {
 	char *label;	/* short: "read m+12K" */
 	char *detail;	/* what came of it: "SIGBUS BUS_ADRERR at m+12K" */
 	uint64_t fault; /* index into faults + 1; 0: none */
+	char *wish;	/* the one that came true: "lost at m+8K..m+16K"; NULL: none was said, or none did */
 };
 
 struct fl_scn_console {

@@ -1,45 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/scenario/runner.h"
+#include "cli/scenario/runner_impl.h"
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/diag.h"
-#include "cli/scenario/case_run.h"
 #include "cli/scenario/guests_impl.h"
 #include "cli/scenario/judge.h"
 
 /* Machines that a worker keeps for later cases, besides those of the present one. */
 #define KEPT_MAX 2u
-
-/* One run of a case. */
-struct task {
-	const struct fl_scn_text *text;
-	const struct fl_scn_case *scenario_case;
-	uint32_t run; /* from 1 */
-};
-
-struct run {
-	const struct fl_scn_runner_opts *opts;
-	struct fl_scn_workdir *workdir;
-	const struct task *tasks;
-	struct fl_scn_results *results;
-
-	pthread_mutex_t lock; /* guards the rest, the workdir's list of dirs, and calls to the caller */
-	size_t next;
-	int error; /* of memory */
-};
-
-/* A worker's machines, by how recently they were used: the first is the last. */
-struct pool {
-	struct fl_scn_guests **all;
-	size_t count;
-};
 
 /* ---- which cases ------------------------------------------------------------------------- */
 
@@ -48,7 +22,7 @@ static bool is_chosen(const struct fl_scn_runner_opts *opts, const struct fl_scn
 	return !opts->filter || fnmatch(opts->filter, of->name, 0) == 0 || strstr(of->name, opts->filter);
 }
 
-static size_t list_tasks(const struct fl_scn_runner_opts *opts, struct task *tasks)
+size_t fl_scn_list_tasks(const struct fl_scn_runner_opts *opts, struct fl_scn_task *tasks)
 {
 	size_t count = 0;
 
@@ -59,18 +33,22 @@ static size_t list_tasks(const struct fl_scn_runner_opts *opts, struct task *tas
 
 			for (uint64_t run = 1; run <= runs; run++, count++)
 				if (tasks)
-					tasks[count] = (struct task){opts->texts[i], of, (uint32_t)run};
+					tasks[count] = (struct fl_scn_task){.text = opts->texts[i],
+									    .scenario_case = of,
+									    .run = (uint32_t)run,
+									    .has_moment = opts->has_moment,
+									    .moment_ns = opts->moment_ns};
 		}
 	return count;
 }
 
 size_t fl_scn_count_runs(const struct fl_scn_runner_opts *opts)
 {
-	return list_tasks(opts, NULL);
+	return fl_scn_list_tasks(opts, NULL);
 }
 
 /* Of the run's seed and the case's name, so that a case alone has the same as among others. FNV-1a. */
-static uint64_t seed_of(uint64_t seed, const struct task *task)
+static uint64_t seed_of(uint64_t seed, const struct fl_scn_task *task)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
@@ -81,7 +59,7 @@ static uint64_t seed_of(uint64_t seed, const struct task *task)
 
 /* ---- machines ---------------------------------------------------------------------------- */
 
-static void drop(struct pool *pool, size_t index)
+static void drop(struct fl_scn_pool *pool, size_t index)
 {
 	fl_scn_guests_free(pool->all[index]);
 	memmove(pool->all + index, pool->all + index + 1, (pool->count - index - 1) * sizeof(*pool->all));
@@ -97,7 +75,7 @@ static bool is_taken(struct fl_scn_guests *const *taken, size_t count, const str
 }
 
 /* Drops what does not answer any more, and the oldest of those that the case has no use for. */
-static void tidy(struct pool *pool, struct fl_scn_guests *const *taken, size_t count)
+static void tidy(struct fl_scn_pool *pool, struct fl_scn_guests *const *taken, size_t count)
 {
 	for (size_t i = pool->count; i-- > 0;)
 		if (!fl_scn_guests_live(pool->all[i]) ||
@@ -105,7 +83,7 @@ static void tidy(struct pool *pool, struct fl_scn_guests *const *taken, size_t c
 			drop(pool, i);
 }
 
-static int put_first(struct pool *pool, struct fl_scn_guests *guests)
+static int put_first(struct fl_scn_pool *pool, struct fl_scn_guests *guests)
 {
 	struct fl_scn_guests **all;
 	size_t at = 0;
@@ -124,8 +102,8 @@ static int put_first(struct pool *pool, struct fl_scn_guests *guests)
 	return 0;
 }
 
-static int find_guests(struct run *run, struct pool *pool, const struct task *task, uint32_t machine,
-		       struct fl_scn_guests **taken, struct fl_diag *diag)
+static int find_guests(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task,
+		       uint32_t machine, struct fl_scn_guests **taken, struct fl_diag *diag)
 {
 	const struct fl_scn_case *of = task->scenario_case;
 	char kernel[4096];
@@ -160,7 +138,7 @@ static int find_guests(struct run *run, struct pool *pool, const struct task *ta
 
 /* ---- a run of a case --------------------------------------------------------------------- */
 
-static char *describe_machine(const struct run *run, const struct fl_scn_case *of)
+static char *describe_machine(const struct fl_scn_running *run, const struct fl_scn_case *of)
 {
 	static const char *const kernels[] = {"patched", "stock", "of its own"};
 	static const char *const modes[] = {"auto", "strict", "watch"};
@@ -192,7 +170,7 @@ static int not_run(struct fl_scn_result *result, const struct fl_diag *diag)
 	return fl_scn_fail(result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag->text);
 }
 
-static int run_case(struct run *run, struct pool *pool, const struct task *task, size_t number,
+static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task, size_t number,
 		    struct fl_scn_result *result)
 {
 	const struct fl_scn_case *of = task->scenario_case;
@@ -207,6 +185,8 @@ static int run_case(struct run *run, struct pool *pool, const struct task *task,
 		.slowness = run->opts->slowness,
 		.native = run->opts->native,
 		.keep = run->opts->keep,
+		.has_span = task->has_moment,
+		.span_ns = task->moment_ns,
 	};
 	int ret = 0;
 
@@ -220,7 +200,7 @@ static int run_case(struct run *run, struct pool *pool, const struct task *task,
 	return ret;
 }
 
-static struct fl_scn_result *new_result(const struct run *run, const struct task *task)
+static struct fl_scn_result *new_result(const struct fl_scn_running *run, const struct fl_scn_task *task)
 {
 	struct fl_scn_result *result = calloc(1, sizeof(*result));
 
@@ -231,15 +211,30 @@ static struct fl_scn_result *new_result(const struct run *run, const struct task
 	result->run = task->run;
 	result->seed = seed_of(run->opts->seed, task);
 	result->machine = describe_machine(run, task->scenario_case);
-	result->repeat = run->opts->repeat_command(run->opts->arg, task->text, task->scenario_case, run->opts->seed);
+	result->repeat = run->opts->repeat_command(run->opts->arg, task->text, task->scenario_case, run->opts->seed,
+						   task->has_moment ? &task->moment_ns : NULL);
 	if (result->machine && result->repeat)
 		return result;
 	fl_scn_result_free(result);
 	return NULL;
 }
 
+int fl_scn_run_task(struct fl_scn_running *running, struct fl_scn_pool *pool, const struct fl_scn_task *task,
+		    size_t number, struct fl_scn_result **result)
+{
+	*result = new_result(running, task);
+	return *result ? run_case(running, pool, task, number, *result) : -ENOMEM;
+}
+
+void fl_scn_pool_fini(struct fl_scn_pool *pool)
+{
+	while (pool->count)
+		drop(pool, pool->count - 1);
+	free(pool->all);
+}
+
 /* The number of the next one, from 1; 0: there is none. */
-static size_t take_task(struct run *run, size_t count)
+static size_t take_task(struct fl_scn_running *run, size_t count)
 {
 	size_t number = 0;
 
@@ -254,14 +249,13 @@ static size_t take_task(struct run *run, size_t count)
 
 static void *work(void *arg)
 {
-	struct run *run = arg;
-	struct pool pool = {0};
+	struct fl_scn_running *run = arg;
+	struct fl_scn_pool pool = {0};
 	size_t number;
 
 	while ((number = take_task(run, run->results->count)) != 0) {
-		const struct task *task = &run->tasks[number - 1];
-		struct fl_scn_result *result = new_result(run, task);
-		int ret = result ? run_case(run, &pool, task, number, result) : -ENOMEM;
+		struct fl_scn_result *result;
+		int ret = fl_scn_run_task(run, &pool, &run->tasks[number - 1], number, &result);
 
 		pthread_mutex_lock(&run->lock);
 		run->results->all[number - 1] = result;
@@ -271,9 +265,7 @@ static void *work(void *arg)
 			run->opts->ended(run->opts->arg, number, result);
 		pthread_mutex_unlock(&run->lock);
 	}
-	while (pool.count)
-		drop(&pool, pool.count - 1);
-	free(pool.all);
+	fl_scn_pool_fini(&pool);
 	return NULL;
 }
 
@@ -288,7 +280,7 @@ static void close_gaps(struct fl_scn_results *results)
 	results->count = kept;
 }
 
-static void run_workers(struct run *run)
+static void run_workers(struct fl_scn_running *run)
 {
 	pthread_t threads[FL_SCN_JOBS_MAX];
 	uint32_t jobs = run->opts->jobs < FL_SCN_JOBS_MAX ? run->opts->jobs : FL_SCN_JOBS_MAX;
@@ -301,7 +293,8 @@ static void run_workers(struct run *run)
 		pthread_join(threads[--started], NULL);
 }
 
-static int prepare(const struct fl_scn_runner_opts *opts, struct run *run, struct task **tasks, struct fl_diag *diag)
+static int prepare(const struct fl_scn_runner_opts *opts, struct fl_scn_running *run, struct fl_scn_task **tasks,
+		   struct fl_diag *diag)
 {
 	size_t count = fl_scn_count_runs(opts);
 
@@ -309,7 +302,7 @@ static int prepare(const struct fl_scn_runner_opts *opts, struct run *run, struc
 	run->results->all = calloc(count + 1, sizeof(*run->results->all));
 	if (!*tasks || !run->results->all)
 		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
-	(void)list_tasks(opts, *tasks);
+	(void)fl_scn_list_tasks(opts, *tasks);
 	run->tasks = *tasks;
 	run->results->count = count;
 	return fl_scn_workdir_new(opts->work_parent, &run->workdir, diag);
@@ -317,8 +310,8 @@ static int prepare(const struct fl_scn_runner_opts *opts, struct run *run, struc
 
 int fl_scn_run(const struct fl_scn_runner_opts *opts, struct fl_scn_results *results, char **work, struct fl_diag *diag)
 {
-	struct run run = {.opts = opts, .results = results};
-	struct task *tasks;
+	struct fl_scn_running run = {.opts = opts, .results = results};
+	struct fl_scn_task *tasks;
 	struct timespec now;
 
 	*work = NULL;

@@ -15,6 +15,8 @@ struct fl_scn_runner_opts {
 	uint32_t repeat; /* each case so often, besides what it says itself */
 	uint32_t jobs;
 	bool native, keep;
+	bool has_moment;	/* times of kind span are this long, and not drawn */
+	uint64_t moment_ns;
 	unsigned int slowness;	  /* all limits are so many times as long */
 	unsigned int patience_ms; /* for a machine to come up, and to answer */
 	const char *host;	  /* in a few words, for the results */
@@ -22,9 +24,9 @@ struct fl_scn_runner_opts {
 	/* Which kernel a machine gets; 0, or -errno with a sentence, and the case is skipped. */
 	int (*kernel)(void *arg, const struct fl_scn_machine *machine, char path[4096], bool *idles_politely,
 		      struct fl_diag *diag);
-	/* How somebody repeats this run of the case; for the caller to free. NULL: no memory. */
+	/* How somebody repeats this run of the case; for the caller to free. moment_ns: NULL if it has none. */
 	char *(*repeat_command)(void *arg, const struct fl_scn_text *text, const struct fl_scn_case *scenario_case,
-				uint64_t seed);
+				uint64_t seed, const uint64_t *moment_ns);
 	/* A case begins, has ended; one at a time, on any thread. */
 	void (*began)(void *arg, size_t number, const struct fl_scn_case *scenario_case);
 	void (*ended)(void *arg, size_t number, const struct fl_scn_result *result);

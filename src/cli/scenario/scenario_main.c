@@ -12,6 +12,7 @@
 #include "cli/help.h"
 #include "cli/host.h"
 #include "cli/process.h"
+#include "cli/scenario/explore.h"
 #include "cli/scenario/runner.h"
 #include "cli/scenario/scenario_box.h"
 #include "cli/scenario/scenario_kernel.h"
@@ -93,15 +94,18 @@ static char *quote(const char *word)
 
 /* The name is given whole and as a part: brackets in it are no pattern. */
 static char *repeat_command(void *arg, const struct fl_scn_text *text, const struct fl_scn_case *scenario_case,
-			    uint64_t seed)
+			    uint64_t seed, const uint64_t *moment_ns)
 {
 	const struct session *session = arg;
 	char *path = quote(text->path), *name = quote(scenario_case->name), *command = NULL;
+	char moment[48] = "";
 
+	if (moment_ns)
+		snprintf(moment, sizeof(moment), " --moment %llu", (unsigned long long)*moment_ns);
 	if (path && name &&
-	    asprintf(&command, "faultline scenario%s%s --seed %llu --filter %s %s",
+	    asprintf(&command, "faultline scenario%s%s --seed %llu%s --filter %s %s",
 		     session->options->native ? " --native" : "", fl_cli_in_box() ? " --host=box" : "",
-		     (unsigned long long)seed, name, path) < 0)
+		     (unsigned long long)seed, moment, name, path) < 0)
 		command = NULL;
 	free(path);
 	free(name);
@@ -155,8 +159,9 @@ static int conclude(const struct session *session, struct fl_scn_results *result
 	struct fl_diag diag;
 	int status = session->failed || session->cancelled ? EXIT_FAILED : 0;
 
-	printf("# %zu passed, %zu failed, %zu skipped\n", results->count - session->failed - session->skipped,
-	       session->failed, session->skipped);
+	if (!session->options->explore)
+		printf("# %zu passed, %zu failed, %zu skipped\n", results->count - session->failed - session->skipped,
+		       session->failed, session->skipped);
 	if (work)
 		fprintf(stderr, "faultline: the files are in %s\n", work);
 	if (session->cancelled)
@@ -167,6 +172,66 @@ static int conclude(const struct session *session, struct fl_scn_results *result
 	if (fflush(stdout) != 0)
 		status = FL_CLI_EXIT_SETUP;
 	return status;
+}
+
+static void print_time(uint64_t ns)
+{
+	printf("%llu.%03llu", (unsigned long long)ns / 1000, (unsigned long long)ns % 1000);
+}
+
+/* Is the line, up to its end, in all outcomes? It says nothing about their difference then. */
+static bool is_common(const struct fl_scn_explored *explored, const char *line, size_t len)
+{
+	bool common = explored->outcomes_count > 1;
+
+	for (size_t i = 0; common && i < explored->outcomes_count; i++) {
+		const char *at = explored->outcomes[i].text;
+
+		while (*at && (strncmp(at, line, len) != 0 || at[len] != '\n')) {
+			at += strcspn(at, "\n");
+			at += *at == '\n';
+		}
+		common = *at;
+	}
+	return common;
+}
+
+static void print_outcome(const struct fl_scn_explored *explored, size_t number, const struct fl_scn_outcome *outcome)
+{
+	printf("# outcome %zu: %llu run%s, moments ", number, (unsigned long long)outcome->runs,
+	       outcome->runs == 1 ? "" : "s");
+	print_time(outcome->from_ns);
+	printf(" to ");
+	print_time(outcome->to_ns);
+	printf(" us%s\n", outcome->failed ? ", NOT as expected" : "");
+	for (const char *line = outcome->text; *line;) {
+		size_t len = strcspn(line, "\n");
+
+		if (!is_common(explored, line, len))
+			printf("#   %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	if (outcome->failed)
+		printf("#   again: %s\n", outcome->example->repeat);
+}
+
+static void on_explored(void *arg, size_t number, const struct fl_scn_explored *explored)
+{
+	struct session *session = arg;
+	bool failed = false;
+
+	for (size_t i = 0; i < explored->outcomes_count; i++)
+		failed |= explored->outcomes[i].failed;
+	session->failed += failed;
+	clear_progress(session);
+	printf("%s %zu - %s\n", failed ? "not ok" : "ok", number, explored->scenario_case->name);
+	printf("# %llu runs, %zu outcome%s; no moment was later than asked by more than ",
+	       (unsigned long long)explored->runs, explored->outcomes_count, explored->outcomes_count == 1 ? "" : "s");
+	print_time(explored->late_ns);
+	printf(" us\n");
+	for (size_t i = 0; i < explored->outcomes_count; i++)
+		print_outcome(explored, i + 1, &explored->outcomes[i]);
+	fflush(stdout);
 }
 
 static int run(struct session *session, const struct fl_scn_readings *readings)
@@ -181,6 +246,8 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 		.jobs = options->jobs,
 		.native = options->native,
 		.keep = options->keep,
+		.has_moment = options->has_moment,
+		.moment_ns = options->moment_ns,
 		.slowness = fl_cli_in_box() ? BOX_SLOWNESS : 1,
 		.patience_ms = fl_cli_in_box() ? BOX_PATIENCE_MS : PATIENCE_MS,
 		.host = name_host(options),
@@ -194,7 +261,8 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 	struct fl_scn_results results;
 	struct fl_scn_outputs outputs;
 	struct fl_diag diag;
-	char *work;
+	char *work = NULL;
+	int ret;
 
 	session->count = fl_scn_count_runs(&opts);
 	if (session->count == 0) {
@@ -207,7 +275,9 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 	fl_scn_tap_begin(stdout, session->count);
 	printf("# seed %llu\n", (unsigned long long)options->seed);
 	fflush(stdout);
-	if (fl_scn_run(&opts, &results, &work, &diag) < 0) {
+	ret = options->explore ? fl_scn_explore(&opts, options->explore, on_explored, session, &results, &diag)
+			       : fl_scn_run(&opts, &results, &work, &diag);
+	if (ret < 0) {
 		fl_scn_outputs_close(&outputs);
 		return fail(&diag, FL_CLI_EXIT_SETUP);
 	}

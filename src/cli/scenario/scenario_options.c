@@ -11,17 +11,19 @@
 #include "cli/scenario/runner.h"
 #include "cli/values.h"
 
-#define REPEAT_MAX 100000
+#define REPEAT_MAX	100000
+#define EXPLORE_DEFAULT 64
+#define EXPLORE_MAX	100000
 
-static int take_seed(const char *text, struct fl_scn_options *options, struct fl_diag *diag)
+static int take_u64(const char *option, const char *text, uint64_t *number, struct fl_diag *diag)
 {
 	char *end;
 
 	errno = 0;
-	options->seed = strtoull(text, &end, 0);
-	options->has_seed = true;
+	*number = strtoull(text, &end, 0);
 	if (errno || end == text || *end || text[0] == '-')
-		return fl_cli_diag(diag, -EINVAL, "--seed: \"%s\" is no number from 0 to 18446744073709551615.", text);
+		return fl_cli_diag(diag, -EINVAL, "%s: \"%s\" is no number from 0 to 18446744073709551615.", option,
+				   text);
 	return 0;
 }
 
@@ -50,7 +52,14 @@ static int take(void *target, int value, const char *text, const char *next, boo
 	case 'j':
 		return fl_cli_parse_number("--jobs", text, 1, FL_SCN_JOBS_MAX, &options->jobs, diag);
 	case FL_CLI_OPTION_SEED:
-		return take_seed(text, options, diag);
+		options->has_seed = true;
+		return take_u64("--seed", text, &options->seed, diag);
+	case FL_CLI_OPTION_EXPLORE:
+		options->explore = EXPLORE_DEFAULT;
+		return text ? fl_cli_parse_number("--explore", text, 2, EXPLORE_MAX, &options->explore, diag) : 0;
+	case FL_CLI_OPTION_MOMENT:
+		options->has_moment = true;
+		return take_u64("--moment", text, &options->moment_ns, diag);
 	case FL_CLI_OPTION_REPEAT:
 		return fl_cli_parse_number("--repeat", text, 1, REPEAT_MAX, &options->repeat, diag);
 	case FL_CLI_OPTION_NATIVE:

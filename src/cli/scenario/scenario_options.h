@@ -12,6 +12,9 @@ struct fl_scn_options {
 	const char *kernel;
 	uint64_t seed;
 	bool has_seed;
+	uint32_t explore; /* moments; 0: no */
+	bool has_moment;
+	uint64_t moment_ns;
 	uint32_t repeat, jobs;
 	bool keep, native, list;
 	enum fl_cli_host host;

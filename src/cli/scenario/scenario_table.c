@@ -23,6 +23,12 @@ const struct fl_cli_option fl_cli_scenario_options[] = {
 	 "It is printed, so that a run can be repeated.", NULL, NULL},
 	{FL_CLI_OPTION_REPEAT, FL_CLI_COMMON, "repeat", "N", "run each case N times (1)",
 	 "Besides what a scenario says of itself. Each time draws its own random times.", NULL, NULL},
+	{FL_CLI_OPTION_EXPLORE, FL_CLI_COMMON, "explore", "[=N]", "walk free moments over their spans, N at first (64)",
+	 "A case with a time \"span FROM..TO\" is run with N moments spread over the span, and with as many again between "
+	 "those that came out differently. Each distinct outcome is printed, with the moments that it came at.",
+	 NULL, NULL},
+	{FL_CLI_OPTION_MOMENT, 0, "moment", "NS", "the free moment, in ns (drawn from the seed)",
+	 "Where a time of a scenario is a span, it is this long.", NULL, NULL},
 	{FL_CLI_OPTION_NATIVE, FL_CLI_COMMON, "native", NULL, "run the guests' steps on this host, without a guest",
 	 "To see what Linux itself does. There are no fault records then, and nobody looks for any.", NULL, NULL},
 	{FL_CLI_OPTION_HOST, FL_CLI_COMMON, "host", "WHERE", "auto, kvm or box (auto)", NULL, host_choices, NULL},
@@ -40,9 +46,9 @@ const struct fl_cli_option fl_cli_scenario_options[] = {
 };
 
 const struct fl_cli_exit_row fl_cli_scenario_exits[] = {
-	{"0", "all that was expected was looked at, and was so"},
-	{"1", "something was not so, or could not be run"},
-	{"2", "wrong usage, or an error in a scenario"},
-	{"125", "nothing could be run"},
+	{"0", "All that was expected was looked at, and was so."},
+	{"1", "Something was not so, or could not be run."},
+	{"2", "The command line is wrong, or a scenario has an error."},
+	{"125", "Nothing could be run."},
 	{NULL, NULL},
 };

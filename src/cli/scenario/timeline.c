@@ -50,6 +50,7 @@ static int add_event(struct drawing *drawing, const struct fl_scn_event *event)
 	if (!all || !event->label || !event->detail) {
 		free(event->label);
 		free(event->detail);
+		free(event->wish);
 		return -ENOMEM;
 	}
 	all[result->events_count++] = *event;
@@ -120,12 +121,15 @@ static int add_seen(struct drawing *drawing, uint32_t actor, uint32_t index, con
 {
 	const struct fl_scn_case *of = drawing->state->scenario_case;
 	const struct fl_scn_step *step = &of->actors[actor].steps[index];
-	char label[FL_SCN_WORDS_LEN], detail[FL_SCN_WORDS_LEN];
+	const struct fl_scn_wish *wish = fl_scn_fitting_wish(step, seen);
+	char label[FL_SCN_WORDS_LEN], detail[FL_SCN_WORDS_LEN], wished[FL_SCN_WORDS_LEN];
 
 	if (is_order(step->row->op))
 		return 0;
 	fl_scn_say_step(of, actor, step, label);
 	fl_scn_say_seen(of, actor, seen, detail);
+	if (wish)
+		fl_scn_say_wish(of, actor, wish, wished);
 	struct fl_scn_event event = {
 		.lane = drawing->lane_of_actor[actor],
 		.kind = is_wait(step->row->op) ? FL_SCN_EVENT_WAIT : FL_SCN_EVENT_STEP,
@@ -136,6 +140,7 @@ static int add_seen(struct drawing *drawing, uint32_t actor, uint32_t index, con
 		.unexpected = !fl_scn_step_fits(step, seen),
 		.label = strdup(label),
 		.detail = strdup(detail),
+		.wish = wish ? strdup(wished) : NULL,
 		.fault = fault_of(drawing, actor, seen),
 	};
 	int ret = add_event(drawing, &event);
@@ -146,6 +151,7 @@ static int add_seen(struct drawing *drawing, uint32_t actor, uint32_t index, con
 	event.begin_ns = event.end_ns;
 	event.label = strdup(detail);
 	event.detail = strdup(label);
+	event.wish = NULL;
 	return add_event(drawing, &event);
 }
 

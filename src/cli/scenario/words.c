@@ -152,6 +152,15 @@ void fl_scn_say_wishes(const struct fl_scn_case *scenario_case, uint32_t actor, 
 	}
 }
 
+void fl_scn_say_wish(const struct fl_scn_case *scenario_case, uint32_t actor, const struct fl_scn_wish *wish,
+		     char text[FL_SCN_WORDS_LEN])
+{
+	struct line line = {.text = text};
+
+	text[0] = '\0';
+	add_wish(&line, &scenario_case->actors[actor], wish);
+}
+
 static void add_time(struct line *line, uint64_t ns)
 {
 	if (ns % 1000)

@@ -19,6 +19,8 @@ void fl_scn_say_seen(const struct fl_scn_case *scenario_case, uint32_t actor, co
 /* "ok, or SIGBUS BUS_ADRERR at m+12288" */
 void fl_scn_say_wishes(const struct fl_scn_case *scenario_case, uint32_t actor, const struct fl_scn_step *step,
 		       char text[FL_SCN_WORDS_LEN]);
+void fl_scn_say_wish(const struct fl_scn_case *scenario_case, uint32_t actor, const struct fl_scn_wish *wish,
+		     char text[FL_SCN_WORDS_LEN]);
 /* The step as it could have been written: "read m+12288 8" */
 void fl_scn_say_step(const struct fl_scn_case *scenario_case, uint32_t actor, const struct fl_scn_step *step,
 		     char text[FL_SCN_WORDS_LEN]);

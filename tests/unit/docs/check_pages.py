@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 COLUMNS = 80
-OWN_PAGE = {"run", "doctor"}
+OWN_PAGE = {"run", "scenario", "doctor"}
 NO_PAGE = {"help", "version"}
 
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scenarios of the tree on this host itself: what they expect of a guest is what Linux does without one.
+
+usage: check_native.py LAUNCHER SCENARIOS
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+WRONG = """# Nothing is cut, so that the expectation cannot hold.
+dir data
+file data/log size 8K
+guest reader
+	open f data/log ro
+	map m f 0 8K ro shared
+	read m+4K => lost at m+4K
+	read m+0 => 1
+host
+	wait never
+"""
+
+
+def run(launcher, *arguments):
+    return subprocess.run([launcher, "scenario", "--native", *arguments], capture_output=True, text=True, timeout=240,
+                          check=False)
+
+
+def check_all(launcher, scenarios, directory):
+    """Every case has a verdict, and none is "failed"; the plan, the summary and the JSON agree."""
+    names = subprocess.run([launcher, "scenario", "--list", scenarios], capture_output=True, text=True, check=True)
+    listed = names.stdout.split("\n")[:-1]
+    assert len(listed) == len(set(listed)) > 20, listed
+    ran = run(launcher, "--json", f"{directory}/results.json", "--jobs", "2", scenarios)
+    print(ran.stdout)
+    assert ran.returncode == 0, ran.stderr
+    results = json.loads(pathlib.Path(directory, "results.json").read_text(encoding="utf-8"))
+    verdicts = {case["name"]: case["verdict"] for case in results["cases"]}
+    assert set(verdicts) == set(listed), set(verdicts) ^ set(listed)
+    assert "failed" not in verdicts.values()
+    assert list(verdicts.values()).count("passed") > len(listed) / 2, "most cases were skipped"
+
+
+def check_wrong(launcher, directory):
+    """What does not come is told with its line, what cannot come is refused, and the command for a repetition repeats it."""
+    path = pathlib.Path(directory, "wrong.scn")
+    path.write_text(WRONG, encoding="utf-8")
+    refused = run(launcher, str(path))
+    assert refused.returncode == 2 and f"{path}:10:" in refused.stderr, refused
+    path.write_text(WRONG.replace("host\n\twait never\n", ""), encoding="utf-8")
+    failed = run(launcher, "--seed", "7", str(path))
+    assert failed.returncode == 1 and "not ok 1 - wrong" in failed.stdout, failed
+    assert "expected lost at m+4096, got" in failed.stdout and "line: 7" in failed.stdout, failed.stdout
+    assert "expected 1, got" in failed.stdout and "line: 8" in failed.stdout, failed.stdout
+    assert f"faultline scenario --native --seed 7 --filter wrong {path}" in failed.stdout, failed.stdout
+
+
+def check_explored(launcher, scenarios):
+    """A truncation before and after a copy: both ends of the span come out in their own way."""
+    ran = run(launcher, "--explore=24", "--filter", "copy-race", scenarios)
+    print(ran.stdout)
+    assert ran.returncode == 0, ran
+    assert "ok 1 - copy-race" in ran.stdout and "lost at m+262144..m+16777215" in ran.stdout, ran.stdout
+    refused = run(launcher, "--explore", "--filter", "unlinked", scenarios)
+    assert refused.returncode != 0 and "no free moment" in refused.stderr, refused
+
+
+def main():
+    launcher, scenarios = sys.argv[1:3]
+    with tempfile.TemporaryDirectory() as directory:
+        check_all(launcher, scenarios, directory)
+        check_wrong(launcher, directory)
+    check_explored(launcher, scenarios)
+
+
+main()

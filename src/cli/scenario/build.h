@@ -109,6 +109,11 @@ bool fl_scn_build(struct fl_scn_reader *reader, struct fl_scn_tokens *lines, uin
 /* ---- the whole of it: check*.c ---------------------------------------------------------------------------- */
 
 bool fl_scn_check_files(struct fl_scn_build *build);
-void fl_scn_count_parties(struct fl_scn_build *build);
+bool fl_scn_check_actors(struct fl_scn_build *build);
+/* Tells barriers how many have to come to them, too. */
+bool fl_scn_check_steps(struct fl_scn_build *build);
+bool fl_scn_check_expects(struct fl_scn_build *build);
+/* Whether all come to their ends if everything goes well. */
+bool fl_scn_check_ends(struct fl_scn_build *build);
 
 #endif

@@ -211,6 +211,11 @@ static bool wrong_word(struct fl_scn_reader *reader, const struct fl_scn_lines *
 			fl_scn_offer(&near,
 				     fl_scn_copy(&reader->scratch, variable->words[j].text, variable->words[j].len));
 	}
+	if (near.best && near.distance == 0)
+		return fl_scn_wrong(
+			reader, word->pos,
+			"Every case in which the variable %s is \"%s\" was left out by except: take this away.",
+			test->name, text);
 	return fl_scn_wrong(reader, word->pos, "In no case the variable %s is \"%s\"%s", test->name, text,
 			    fl_scn_hint(&near, hint));
 }

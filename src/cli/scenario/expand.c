@@ -177,6 +177,16 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static struct fl_scn_pos last_matrix(const struct expansion *x)
+{
+	struct fl_scn_pos pos = {1, 1};
+
+	for (uint32_t i = 0; i < x->lines->count; i++)
+		if (x->lines->line[i].kind == FL_SCN_LINE_MATRIX)
+			pos = x->lines->line[i].pos;
+	return pos;
+}
+
 /* Words of a matrix that differ in writing only. */
 static bool check_names(struct expansion *x, const struct fl_scn_case *cases, uint32_t count)
 {
@@ -189,7 +199,7 @@ static bool check_names(struct expansion *x, const struct fl_scn_case *cases, ui
 	qsort(names, count, sizeof(*names), by_name);
 	for (uint32_t i = 1; i < count; i++)
 		if (strcmp(names[i - 1], names[i]) == 0)
-			return fl_scn_wrong(x->reader, (struct fl_scn_pos){1, 1},
+			return fl_scn_wrong(x->reader, last_matrix(x),
 					    "Two cases are called %s: take one of the words away that are the same.",
 					    names[i]);
 	return true;

@@ -269,25 +269,31 @@ const char *fl_scn_parse_time(const char *text, uint64_t *ns)
 	return NULL;
 }
 
+/* The beginning of a range, to which the unit of its end belongs if it has none of its own. */
+static const char *parse_beginning(const char *text, size_t len, const char *end, uint64_t *ns)
+{
+	static const char digits[] = "0123456789.";
+	const char *unit = end + strspn(end, digits);
+	char first[2 * FL_SCN_NAME_MAX];
+
+	if (len + strlen(unit) >= sizeof(first))
+		return "it is too long";
+	memcpy(first, text, len);
+	first[len] = '\0';
+	if (strspn(first, digits) == len)
+		strcpy(first + len, unit);
+	return fl_scn_parse_time(first, ns);
+}
+
 const char *fl_scn_parse_times(const char *text, uint64_t *from, uint64_t *to)
 {
 	const char *dots = strstr(text, "..");
-	char first[FL_SCN_NAME_MAX];
 	uint64_t start, end;
-	const char *wrong;
+	const char *wrong = fl_scn_parse_time(dots ? dots + 2 : text, &end);
 
-	if (!dots) {
-		wrong = fl_scn_parse_time(text, &start);
-		end = start;
-	} else {
-		if ((size_t)(dots - text) >= sizeof(first))
-			return "its beginning is too long";
-		memcpy(first, text, (size_t)(dots - text));
-		first[dots - text] = '\0';
-		wrong = fl_scn_parse_time(first, &start);
-		if (!wrong)
-			wrong = fl_scn_parse_time(dots + 2, &end);
-	}
+	start = end;
+	if (!wrong && dots)
+		wrong = parse_beginning(text, (size_t)(dots - text), dots + 2, &start);
 	if (wrong)
 		return wrong;
 	if (end < start)

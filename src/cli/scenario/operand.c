@@ -14,6 +14,7 @@ struct reading_step {
 	uint32_t actor, index;
 	struct fl_scn_step *step;
 	struct fl_scn_operand *operand; /* the next one */
+	const char *rest;		/* of the signature, behind it */
 };
 
 /* Nothing more, or what follows operands. */
@@ -108,6 +109,14 @@ static bool excludes(const struct fl_scn_word *a, const struct fl_scn_word *b)
 	return a == b || (a->group && a->group == b->group);
 }
 
+static bool has_needed(const struct fl_scn_word *const *seen, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (seen[i]->group == FL_SCN_NEEDED)
+			return true;
+	return false;
+}
+
 static bool read_words(struct reading_step *r, bool optional)
 {
 	const struct fl_scn_word *words = r->step->row->words, *seen[16], *word;
@@ -128,7 +137,15 @@ static bool read_words(struct reading_step *r, bool optional)
 		r->operand->n |= word->value;
 		r->line->at++;
 	}
-	return count ? true : no_word(r);
+	if (count == 0 || (!*r->rest && !operands_end(r->line)))
+		return no_word(r);
+	for (word = words; !optional && word->word; word++)
+		if (word->group == FL_SCN_NEEDED)
+			return has_needed(seen, count) ||
+			       fl_scn_wrong(r->line->reader, r->line->token[r->line->at - 1].pos,
+					    "\"%s\" is to be told by \"%s\" or the like, too.", r->step->row->name,
+					    word->word);
+	return true;
 }
 
 static bool read_path(struct reading_step *r)
@@ -159,7 +176,8 @@ static bool read_arguments(struct reading_step *r)
 	if (!words)
 		return false;
 	if (operands_end(r->line))
-		return fl_scn_wrong(r->line->reader, r->line->end, "Here a program is missing.");
+		return fl_scn_wrong(r->line->reader, fl_scn_peek(r->line) ? fl_scn_peek(r->line)->pos : r->line->end,
+				    "Here a program is missing.");
 	while (!operands_end(r->line))
 		if (!fl_scn_need_text(r->line, "a program", &words[count++]))
 			return false;
@@ -252,7 +270,7 @@ static bool read_turns(struct reading_step *r)
 		r->operand++;
 		return read_mark(r);
 	}
-	if (!fl_scn_need_number_in(r->line, "how often, or \"until\" and a mark,", 1, UINT32_MAX, &r->operand->n))
+	if (!fl_scn_need_number_in(r->line, "a count, or \"until\" and a mark,", 1, UINT32_MAX, &r->operand->n))
 		return false;
 	r->operand++;
 	return true;
@@ -331,7 +349,7 @@ static bool is_left_out(struct reading_step *r, char kind)
 bool fl_scn_read_operands(struct fl_scn_build *build, uint32_t actor, uint32_t index, struct fl_scn_tokens *line)
 {
 	struct fl_scn_step *step = &build->steps[actor][index];
-	struct reading_step r = {build, line, actor, index, step, step->operands};
+	struct reading_step r = {build, line, actor, index, step, step->operands, ""};
 	bool optional = false;
 
 	for (const char *kind = step->row->signature; *kind; kind++) {
@@ -341,6 +359,7 @@ bool fl_scn_read_operands(struct fl_scn_build *build, uint32_t actor, uint32_t i
 		}
 		bool left_out = optional && is_left_out(&r, *kind);
 
+		r.rest = kind + 1;
 		if (left_out ? !put_default(&r, *kind) : !read_operand(&r, *kind, optional))
 			return false;
 		r.operand++;

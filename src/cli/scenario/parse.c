@@ -29,7 +29,7 @@ static bool read_repeat(struct fl_scn_build *build, struct fl_scn_block *block)
 		return fl_scn_wrong(head->reader, head->pos, "There is a repeat already, in line %u: take one away.",
 				    build->repeat_pos.line);
 	build->repeat_pos = head->pos;
-	if (!fl_scn_need_number_in(head, "how often a case is run", 1, 1000000, &repeat))
+	if (!fl_scn_need_number_in(head, "the number of runs of a case", 1, 1000000, &repeat))
 		return false;
 	build->made->repeat = (uint32_t)repeat;
 	return fl_scn_no_more(head);
@@ -154,8 +154,12 @@ static bool check(struct fl_scn_build *build)
 	if (build->made->actors_count == 0)
 		return fl_scn_wrong(build->reader, (struct fl_scn_pos){1, 1},
 				    "Nobody does anything: write a block \"guest NAME\" or \"host\".");
-	fl_scn_count_parties(build);
-	return fl_scn_check_files(build);
+	bool good = fl_scn_check_files(build);
+
+	good &= fl_scn_check_actors(build);
+	good &= fl_scn_check_steps(build);
+	good &= fl_scn_check_expects(build);
+	return good && fl_scn_check_ends(build);
 }
 
 /* Room for the most that there can be of each. */

@@ -9,8 +9,15 @@ enum guest_word { IN, ON, THREAD, CHILD, FATAL };
 static bool read_parent(struct fl_scn_build *build, struct fl_scn_tokens *head, struct fl_scn_actor *actor,
 			uint32_t index)
 {
+	uint32_t parent;
+
+	if (!fl_scn_need_word(head, "of") || !fl_scn_need_actor(build, head, &parent))
+		return false;
+	if (&build->actors[parent] == actor)
+		return fl_scn_wrong(head->reader, head->pos, "Nobody is his own parent: name another guest.");
 	actor->relation = index == THREAD ? FL_SCN_THREAD : FL_SCN_CHILD;
-	return fl_scn_need_word(head, "of") && fl_scn_need_actor(build, head, &actor->parent);
+	actor->parent = parent;
+	return true;
 }
 
 static bool read_cpu(struct fl_scn_tokens *head, struct fl_scn_actor *actor)
@@ -128,13 +135,13 @@ bool fl_scn_read_guest(struct fl_scn_build *build, struct fl_scn_block *block)
 
 	if (!actor || !fl_scn_need_name(head, "the name of the guest", &actor->name) || !check_name(build, actor))
 		return false;
+	build->made->actors_count++; /* also if something is wrong with it: its name is known */
 	while (fl_scn_peek(head))
 		if (!read_guest_word(build, head, actor, &seen))
 			return false;
-	if (!settle_machine(build, head, actor, seen & 1u << IN) || !check_body(build, block))
-		return false;
-	build->made->actors_count++;
-	return true;
+	bool settled = settle_machine(build, head, actor, seen & 1u << IN);
+
+	return check_body(build, block) && settled;
 }
 
 bool fl_scn_read_host(struct fl_scn_build *build, struct fl_scn_block *block)
@@ -148,8 +155,10 @@ bool fl_scn_read_host(struct fl_scn_build *build, struct fl_scn_block *block)
 	actor->name = "host";
 	if (fl_scn_peek(head) && !fl_scn_need_name(head, "the name of the host", &actor->name))
 		return false;
-	if (!fl_scn_no_more(head) || !check_name(build, actor) || !check_body(build, block))
+	if (!check_name(build, actor))
 		return false;
 	build->made->actors_count++;
-	return true;
+	bool ended = fl_scn_no_more(head);
+
+	return check_body(build, block) && ended;
 }

@@ -172,7 +172,7 @@ static bool read_ends(struct fl_scn_build *build, struct fl_scn_tokens *line, st
 	uint32_t index;
 
 	expect->kind = FL_SCN_EXPECT_ENDS;
-	if (!fl_scn_need_one_of(line, "how a machine ends", words, &index))
+	if (!fl_scn_need_one_of(line, "an end of machines", words, &index))
 		return false;
 	expect->end = ends[index];
 	expect->panic = strcmp(words[index], "panic") == 0;

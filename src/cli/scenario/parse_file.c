@@ -7,6 +7,18 @@
 #define PAGE_LEN     UINT64_C(4096)
 #define FILE_LEN_MAX (UINT64_C(1) << 40)
 
+static bool read_dir_kind(struct fl_scn_tokens *head, struct fl_scn_dir *dir)
+{
+	static const char *const words[] = {"tmpfs", "failing", NULL};
+	uint32_t index;
+
+	if (!fl_scn_need_one_of(head, "\"tmpfs\" and a size, or \"failing\",", words, &index))
+		return false;
+	dir->kind = index == 0 ? FL_SCN_DIR_TMPFS : FL_SCN_DIR_FAILING;
+	return index != 0 ||
+	       fl_scn_need_number_in(head, "the size of the tmpfs in bytes", PAGE_LEN, FILE_LEN_MAX, &dir->len);
+}
+
 bool fl_scn_read_dir(struct fl_scn_build *build, struct fl_scn_block *block)
 {
 	struct fl_scn_tokens *head = block->head;
@@ -21,13 +33,8 @@ bool fl_scn_read_dir(struct fl_scn_build *build, struct fl_scn_block *block)
 					    build->dirs[i].pos.line);
 	if (build->made->dirs_count == FL_SCN_DIRS_MAX)
 		return fl_scn_wrong(head->reader, head->pos, "A case has %u dirs at most.", FL_SCN_DIRS_MAX);
-	if (fl_scn_take(head, "tmpfs")) {
-		dir.kind = FL_SCN_DIR_TMPFS;
-		if (!fl_scn_need_number_in(head, "the size of the tmpfs in bytes", PAGE_LEN, FILE_LEN_MAX, &dir.len))
-			return false;
-	} else if (fl_scn_take(head, "failing")) {
-		dir.kind = FL_SCN_DIR_FAILING;
-	}
+	if (fl_scn_peek(head) && !read_dir_kind(head, &dir))
+		return false;
 	if (dir.kind != FL_SCN_DIR_PLAIN)
 		build->made->needs_root = true;
 	build->dirs[build->made->dirs_count++] = dir;

@@ -254,7 +254,7 @@ static bool read_machine_line(struct fl_scn_build *build, struct fl_scn_tokens *
 		return false;
 	switch ((enum machine_word)index) {
 	case CPUS:
-		if (!fl_scn_need_number_in(line, "how many CPUs it has", 1, VCPUS_MAX, &number))
+		if (!fl_scn_need_number_in(line, "the number of its CPUs", 1, VCPUS_MAX, &number))
 			return false;
 		machine->vcpus = (uint32_t)number;
 		break;

@@ -150,25 +150,33 @@ struct loops {
 	uint32_t depth;
 };
 
-static bool match_loops(struct fl_scn_build *build, uint32_t actor, uint32_t index, struct loops *loops)
+static bool end_loop(struct fl_scn_build *build, uint32_t actor, uint32_t index, struct loops *loops)
 {
 	struct fl_scn_step *steps = build->steps[actor];
 
-	if (steps[index].row->op == FL_SCN_OP_LOOP) {
-		if (loops->depth == FL_SCN_LOOPS_DEEP)
-			return fl_scn_wrong(build->reader, steps[index].pos,
-					    "Loops can be %u deep: this one is too deep.", FL_SCN_LOOPS_DEEP);
-		loops->begin[loops->depth++] = index;
-	} else if (steps[index].row->op == FL_SCN_OP_END) {
-		if (loops->depth == 0)
-			return fl_scn_wrong(build->reader, steps[index].pos,
-					    "There is no loop that this could end: take it away.");
-		steps[index].jump = loops->begin[--loops->depth];
-		steps[steps[index].jump].jump = index + 1;
-		if (steps[index].jump + 1 == index)
-			return fl_scn_wrong(build->reader, steps[index].pos,
-					    "There are no steps in this loop: put some in.");
-	}
+	if (loops->depth == 0)
+		return fl_scn_wrong(build->reader, steps[index].pos,
+				    "There is no loop that this could end: take it away.");
+	if (--loops->depth >= FL_SCN_LOOPS_DEEP)
+		return false;
+	steps[index].jump = loops->begin[loops->depth];
+	steps[steps[index].jump].jump = index + 1;
+	return steps[index].jump + 1 != index ||
+	       fl_scn_wrong(build->reader, steps[index].pos, "There are no steps in this loop: put some in.");
+}
+
+static bool match_loops(struct fl_scn_build *build, uint32_t actor, uint32_t index, struct loops *loops)
+{
+	const struct fl_scn_step *step = &build->steps[actor][index];
+
+	if (step->row->op == FL_SCN_OP_END)
+		return end_loop(build, actor, index, loops);
+	if (step->row->op != FL_SCN_OP_LOOP)
+		return true;
+	if (loops->depth++ >= FL_SCN_LOOPS_DEEP) /* it is counted, since it has an end, too */
+		return fl_scn_wrong(build->reader, step->pos, "Loops can be %u deep: this one is too deep.",
+				    FL_SCN_LOOPS_DEEP);
+	loops->begin[loops->depth - 1] = index;
 	return true;
 }
 
@@ -197,8 +205,11 @@ static bool read_step(struct fl_scn_build *build, uint32_t actor, uint32_t index
 	if (step->may_be_left_out && (step->row->op == FL_SCN_OP_LOOP || step->row->op == FL_SCN_OP_END))
 		return fl_scn_wrong(line->reader, line->pos,
 				    "Say \"maybe\" of the steps in the loop, not of the loop.");
-	return fl_scn_read_operands(build, actor, index, line) && read_within(line, step) &&
-	       fl_scn_read_wishes(build, line, actor, step) && fl_scn_no_more(line);
+	if (!fl_scn_read_operands(build, actor, index, line))
+		return false;
+	if (step->row->op == FL_SCN_OP_LOOP || step->row->op == FL_SCN_OP_END)
+		return fl_scn_no_more(line);
+	return read_within(line, step) && fl_scn_read_wishes(build, line, actor, step) && fl_scn_no_more(line);
 }
 
 bool fl_scn_read_steps(struct fl_scn_build *build, uint32_t actor)
@@ -226,7 +237,7 @@ bool fl_scn_read_steps(struct fl_scn_build *build, uint32_t actor)
 			good &= match_loops(build, actor, index, &loops);
 		made->steps_count++;
 	}
-	if (loops.depth)
+	if (loops.depth && loops.depth <= FL_SCN_LOOPS_DEEP)
 		return fl_scn_wrong(build->reader, build->steps[actor][loops.begin[loops.depth - 1]].pos,
 				    "This loop has no end: put a line \"end\" behind its last step.");
 	return good;

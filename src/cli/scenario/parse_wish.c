@@ -167,21 +167,39 @@ static bool read_wish(struct fl_scn_build *build, struct fl_scn_tokens *line, ui
 	return found ? read_signal(build, line, actor, found, wish) : no_wish(line, token);
 }
 
+/* With `run` all is well if the program says so, with `check` if all bytes are right. */
+static void put_value_of_ok(const struct fl_scn_step *step, struct fl_scn_wish *wish)
+{
+	bool check = step->row->op == FL_SCN_OP_CHECK;
+
+	if (wish->kind != FL_SCN_WISH_OK || wish->has_value)
+		return;
+	wish->has_value = check || step->row->op == FL_SCN_OP_RUN || step->row->op == FL_SCN_HOST_RUN;
+	wish->value = check ? step->operands[1].n : 0;
+}
+
 bool fl_scn_read_wishes(struct fl_scn_build *build, struct fl_scn_tokens *line, uint32_t actor,
 			struct fl_scn_step *step)
 {
 	struct fl_scn_wish wishes[FL_SCN_WISHES_MAX] = {0}, *kept;
 	uint32_t count = 0;
 
-	if (!fl_scn_take(line, "=>"))
-		return true;
-	do {
+	bool said = fl_scn_take(line, "=>");
+
+	if (!said)
+		wishes[count++].pos = step->pos;
+	while (said) {
 		if (count == FL_SCN_WISHES_MAX)
 			return fl_scn_wrong(line->reader, line->pos, "A step has %u wishes at most.",
 					    FL_SCN_WISHES_MAX);
 		if (!read_wish(build, line, actor, &wishes[count++]))
 			return false;
-	} while (fl_scn_take(line, "or"));
+		said = fl_scn_take(line, "or");
+	}
+	for (uint32_t i = 0; i < count; i++)
+		put_value_of_ok(step, &wishes[i]);
+	if (count == 1 && wishes[0].kind == FL_SCN_WISH_OK && !wishes[0].has_value)
+		return true;
 	kept = fl_scn_alloc(&line->reader->reading->keep, count, sizeof(*kept));
 	if (!kept)
 		return false;

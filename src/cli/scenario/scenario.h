@@ -46,6 +46,12 @@ enum fl_scn_host_op {
 #define FL_SCN_BY_GUEST 1u
 #define FL_SCN_BY_HOST	2u
 
+/* What can come of a step beside ok and any. */
+#define FL_SCN_CAN_RETURN 1u /* a value */
+#define FL_SCN_CAN_FAIL	  2u /* an errno */
+#define FL_SCN_CAN_FAULT  4u /* a signal, which ends a guest that is fatal */
+#define FL_SCN_CAN_DIE	  8u /* a program that it runs is killed */
+
 /*
  * signature: a character an operand, in order of writing; behind '?' all may be left out (default 0 or no flags).
  *	F f	a file handle that is made, used		M m	a mapping that is made, a place "map+offset"
@@ -64,17 +70,20 @@ enum fl_scn_host_op {
 struct fl_scn_word {
 	const char *word;
 	uint64_t value;
-	char group; /* words of one group exclude each other; 0: of none */
+	char group; /* words of one group exclude each other; 0: of none; FL_SCN_NEEDED: there must be one of this */
 };
+#define FL_SCN_NEEDED '!'
 
 struct fl_scn_op_row {
-	uint32_t op; /* enum fl_scn_op or fl_scn_host_op */
-	uint32_t by; /* FL_SCN_BY_* */
+	uint32_t op;  /* enum fl_scn_op or fl_scn_host_op */
+	uint32_t by;  /* FL_SCN_BY_* */
+	uint32_t can; /* FL_SCN_CAN_* */
 	const char *name;
 	const char *signature;
 	const struct fl_scn_word *words; /* ends with a word NULL; or NULL */
 	const char *operands;		 /* for the manual: "handle offset length" */
 	const char *brief;		 /* for the manual: one sentence */
+	const char *example;		 /* for the manual; of names like f, m, data/log */
 };
 
 /* Ends with a name NULL. */
@@ -129,8 +138,10 @@ struct fl_scn_step {
 	 * of its parties
 	 */
 	struct fl_scn_operand operands[FL_SCN_OPERANDS_MAX];
-	uint32_t jump;			  /* of `loop`: index behind its `end`; of `end`: index of its `loop` */
-	const struct fl_scn_wish *wishes; /* one of them must come true each time; none: FL_SCN_WISH_OK */
+	uint32_t jump; /* of `loop`: index behind its `end`; of `end`: index of its `loop` */
+	/* one of them must come true each time; none: FL_SCN_WISH_OK. What ok means for `check` and `run` is a value
+	 * here */
+	const struct fl_scn_wish *wishes;
 	uint32_t wishes_count;
 	uint64_t within_ns;   /* it may take so long; 0: no limit but the case's */
 	bool may_be_left_out; /* "maybe STEP": need not be reached */

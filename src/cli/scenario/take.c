@@ -152,8 +152,7 @@ bool fl_scn_need_one_of(struct fl_scn_tokens *tokens, const char *what, const ch
 bool fl_scn_once(struct fl_scn_tokens *tokens, const struct fl_scn_token *token, uint32_t bit, uint32_t *seen)
 {
 	if (*seen & bit)
-		return fl_scn_wrong(tokens->reader, token->pos, "\"%s\" is said for the second time: take one away.",
-				    token->text);
+		return fl_scn_wrong(tokens->reader, token->pos, "This was said before: take \"%s\" away.", token->text);
 	*seen |= bit;
 	return true;
 }

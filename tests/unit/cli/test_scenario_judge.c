@@ -12,7 +12,8 @@
 #include "cli/scenario/seen.h"
 #include "cli/scenario/words.h"
 
-static const struct fl_scn_op_row read_row = {FL_SCN_OP_READ, FL_SCN_BY_GUEST, "read", "m?i", NULL, "", ""};
+static const struct fl_scn_op_row read_row = {
+	.op = FL_SCN_OP_READ, .by = FL_SCN_BY_GUEST, .name = "read", .signature = "m?i"};
 static const char *const maps[] = {"m", "other"};
 
 /* One guest with one step, and one machine; what a test wants otherwise it changes. */

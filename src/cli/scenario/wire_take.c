@@ -130,13 +130,13 @@ static bool take_outcome(struct fl_scn_wire *wire, const struct fl_scn_wire_outc
 static bool take_counts(struct fl_scn_wire *wire, const struct fl_scn_wire_counts *counts, const char **why)
 {
 	struct fl_scn_wire_peer *peer = running_peer(wire, counts->actor);
-	uint16_t bit = counts->number < FL_SCN_OUTCOMES_MAX ? (uint16_t)(1u << counts->number) : 0;
+	unsigned int bit = counts->number < FL_SCN_OUTCOMES_MAX ? 1u << counts->number : 0;
 
 	*why = "COUNTS of what did not happen";
 	if (!peer || counts->step >= peer->steps || !(peer->outcomes[counts->step] & bit) ||
 	    (peer->counted[counts->step] & bit) || counts->count < 1 || counts->reserved)
 		return false;
-	peer->counted[counts->step] |= bit;
+	peer->counted[counts->step] |= (uint16_t)bit;
 	wire->ops.counts(wire->ops.arg, counts);
 	return true;
 }

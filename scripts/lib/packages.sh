@@ -15,6 +15,8 @@ packages=(
 	busybox-static sqlite3 jq util-linux procps dmsetup e2fsprogs rsync python3-venv
 	# the guest's network (faultline run --net)
 	passt
+	# the page of scenarios' results (tests alone)
+	chromium chromium-driver
 	# the manual pages, and the packages
 	mandoc debhelper dpkg-dev
 )

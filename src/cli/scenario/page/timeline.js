@@ -167,7 +167,7 @@ class Timeline {
 
 	draw_axis() {
 		const {from, to} = this.view, y = Number(this.axis.dataset.y), top = this.axis.dataset.top;
-		const step = this.round_step((to - from) / Math.max(2, Math.floor(this.width / 100)));
+		const step = this.round_step((to - from) / Math.max(3, Math.floor(this.width / 80)));
 		this.axis.replaceChildren();
 		for (let tick = Math.ceil(from / step); tick * step <= to && this.axis.childElementCount < 40; tick++) {
 			const group = document.createElementNS(SVG, "g");

@@ -133,7 +133,8 @@ int play_teardown(void **state)
 {
 	struct play *play = *state;
 
-	close(play->fd);
+	if (play->fd >= 0)
+		close(play->fd);
 	if (play->program > 0)
 		assert_int_equal(play_exit_status(play), 0);
 	fl_scn_wire_free(play->wire);

@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/box_terminal.h"
 #include "cli/diag.h"
 #include "cli/events.h"
 #include "cli/outfile.h"
+#include "cli/terminal.h"
 
 /* The numbers of descriptors that the box can pass on are below 64; scripts take some from 10 on for themselves. */
 #define OUTPUT_FD_MIN	20
@@ -124,6 +126,24 @@ static int refuse_what_differs(const struct fl_cli_options *options, struct fl_d
 	return 0;
 }
 
+/* With a terminal this process stays, since somebody must put that back before the shell goes on. */
+static int become(const struct fl_cli_options *options, char **command, struct fl_diag *diag)
+{
+	int status;
+
+	if (!options->command || options->tty == FL_CLI_TTY_NEVER ||
+	    !fl_cli_terminal_wanted(STDIN_FILENO, STDOUT_FILENO)) {
+		fl_cli_forget_box_terminal();
+		execv(command[0], command);
+		return fl_cli_diag(diag, -errno, "The box %s cannot be run: %s.", command[0], strerror(errno));
+	}
+	int ret = fl_cli_run_box_at_terminal(command, &status, diag);
+
+	if (ret == 0)
+		exit(status);
+	return ret;
+}
+
 static int become_box(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, const char *box,
 		      int argc, char **argv, struct fl_diag *diag)
 {
@@ -150,8 +170,7 @@ static int become_box(const struct fl_cli_options *options, const struct fl_cli_
 		ret = fl_cli_box_command(options, &job, &command, diag);
 	if (ret < 0)
 		return ret;
-	execv(box, command);
-	ret = fl_cli_diag(diag, -errno, "The box %s cannot be run: %s.", box, strerror(errno));
+	ret = become(options, command, diag);
 	fl_cli_box_command_free(command);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/box_terminal.h"
 #include "cli/dry_run.h"
 #include "cli/help.h"
 #include "cli/host.h"
@@ -71,9 +72,15 @@ static int open_streams(struct fl_cli_run_state *run, struct fl_diag *diag)
 	enum fl_cli_tty tty = run->options->tty;
 
 	*streams = (struct fl_cli_streams){.in_fd = STDIN_FILENO};
-	if (!run->options->command || tty == FL_CLI_TTY_NEVER || (tty == FL_CLI_TTY_AUTO && !has_terminal))
+	if (!run->options->command || tty == FL_CLI_TTY_NEVER)
 		return 0;
-	streams->tty = true;
+	if (fl_cli_box_terminal(&streams->rows, &streams->cols)) {
+		/* raw already, by the launcher outside */
+		run->output.line_end = "\r\n";
+		streams->tty = true;
+		return 0;
+	}
+	streams->tty = has_terminal || tty == FL_CLI_TTY_ALWAYS;
 	if (!has_terminal)
 		return 0;
 	fl_cli_terminal_size(STDIN_FILENO, &streams->rows, &streams->cols);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/box_terminal.h"
 #include "cli/machine.h"
 #include "cli/output.h"
 #include "cli/run.h"
@@ -250,7 +251,28 @@ static void a_share_in_trouble_is_named_by_its_mount(void **state)
 	assert_string_equal(fl_cli_mount_of(&options, "share2"), "share2");
 }
 
+/* It is told of by the launcher outside, and nobody else may say so. */
+static void the_terminal_of_the_box_is_the_one_outside(void **state)
+{
+	uint16_t rows = 0, cols = 0;
+
+	(void)state;
+	setenv("FAULTLINE_TERMINAL", "33x77", 1);
+	unsetenv("FAULTLINE_IN_BOX");
+	assert_false(fl_cli_box_terminal(&rows, &cols));
+	setenv("FAULTLINE_IN_BOX", "1", 1);
+	assert_true(fl_cli_box_terminal(&rows, &cols));
+	assert_int_equal(rows, 33);
+	assert_int_equal(cols, 77);
+	setenv("FAULTLINE_TERMINAL", "33", 1);
+	assert_false(fl_cli_box_terminal(&rows, &cols));
+	fl_cli_forget_box_terminal();
+	assert_false(fl_cli_box_terminal(&rows, &cols));
+	unsetenv("FAULTLINE_IN_BOX");
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(the_terminal_of_the_box_is_the_one_outside),
 	cmocka_unit_test(a_commands_status_is_the_launchers),
 	cmocka_unit_test(a_command_that_cannot_run_is_told_as_a_shell_does),
 	cmocka_unit_test(a_guest_without_a_status_is_255_and_explained),

@@ -24,12 +24,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "lib/box-wire.h"
+#include "lib/box-calls.h"
 
 #define NEW_ROOT "/new"
 #define RAW "/raw"
 #define OUT_DIR "/run/box-out"
 #define HEARTBEAT_MS 5000
+#define CALLS_LIMIT_S 2 /* for what was said in calls when the command ends */
 #define APIC_BASE_ENABLE (1u << 11) /* MSR_IA32_APICBASE */
 
 struct command {
@@ -284,6 +285,7 @@ static void receive_command(struct command *cmd)
 		case WIRE_BIND: bind_outer(frame); break;
 		case WIRE_BIND_WRITABLE: bind_writable(frame); break;
 		case WIRE_OUTPUT: add_output(cmd, frame); break;
+		case WIRE_DOOR: calls_begin(-1, frame); break;
 		case WIRE_WANT_OUT: cmd->want_out = true; break;
 		case WIRE_GO: return;
 		default: fail("unexpected frame %u", head.type);
@@ -419,6 +421,8 @@ static void port_readable(const struct child *child, bool *killed)
 	struct wire_head head;
 	if (wire_recv(port, &head, frame) < 0)
 		fail("the port broke");
+	if (calls_frame(port, head.type, frame, head.len))
+		return;
 	if (head.type == WIRE_KILL)
 		*killed = true;
 	if (head.type == WIRE_SIGNAL)
@@ -496,7 +500,7 @@ static void attend(struct child *child, const struct command *cmd, int signals, 
 {
 	bool swept = false;
 	while (!has_ended(child)) {
-		struct pollfd p[5 + WIRE_OUTPUTS_MAX] = {
+		struct pollfd p[5 + WIRE_OUTPUTS_MAX + CALLS_POLLED] = {
 			{ .fd = port, .events = POLLIN },
 			{ .fd = signals, .events = POLLIN },
 			{ .fd = child->out, .events = POLLIN },
@@ -505,6 +509,7 @@ static void attend(struct child *child, const struct command *cmd, int signals, 
 		};
 		for (size_t i = 0; i < WIRE_OUTPUTS_MAX; i++)
 			p[5 + i] = (struct pollfd){ .fd = child->more[i], .events = POLLIN };
+		calls_poll(p + 5 + WIRE_OUTPUTS_MAX);
 		poll(p, sizeof(p) / sizeof(p[0]), HEARTBEAT_MS);
 		heartbeat();
 		if (p[0].revents)
@@ -518,6 +523,7 @@ static void attend(struct child *child, const struct command *cmd, int signals, 
 		for (size_t i = 0; i < cmd->output_count; i++)
 			if (p[5 + i].revents)
 				forward_more(&child->more[i], cmd->outputs[i]);
+		calls_attend(port, p + 5 + WIRE_OUTPUTS_MAX);
 		if (p[4].revents & (POLLERR | POLLHUP))
 			close_fd(&child->in);
 		feed_child(child);
@@ -526,6 +532,25 @@ static void attend(struct child *child, const struct command *cmd, int signals, 
 			kill(-1, SIGKILL);
 			swept = true;
 		}
+	}
+}
+
+/* What the command has answered before it ended is still to be read: "it has ended" among that. */
+static void finish_calls(const struct child *child)
+{
+	struct timespec now;
+	bool killed;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	time_t deadline = now.tv_sec + CALLS_LIMIT_S;
+	while (calls_pending() && now.tv_sec < deadline) {
+		struct pollfd p[1 + CALLS_POLLED] = { { .fd = port, .events = POLLIN } };
+		calls_poll(p + 1);
+		poll(p, 1 + CALLS_POLLED, 100);
+		if (p[0].revents)
+			port_readable(child, &killed);
+		calls_attend(port, p + 1);
+		clock_gettime(CLOCK_MONOTONIC, &now);
 	}
 }
 
@@ -591,6 +616,7 @@ int main(void)
 	int signals = block_sigchld();
 	start_child(&child, &cmd);
 	attend(&child, &cmd, signals, &killed);
+	finish_calls(&child);
 	sync();
 	if (cmd.want_out)
 		send_results();

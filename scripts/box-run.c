@@ -3,7 +3,7 @@
    that box-init runs inside, keeps the time limit, and says in one sentence what went wrong if it did.
 
    usage: box-run [-t SECONDS] [-p PATIENCE] [-w WAKE-MS] [-x RUN-DIR] [-v VIRTIOFSD-PID] [-o OUT-DIR] [-f DESCRIPTOR]...
-                  [-b BIND]... [-B WRITABLE-BIND]... [-e NAME=VALUE]... -d DIRECTORY -a ARG [-a ARG]...
+                  [-D DESCRIPTOR:PATH] [-b BIND]... [-B WRITABLE-BIND]... [-e NAME=VALUE]... -d DIRECTORY -a ARG [-a ARG]...
                   -- QEMU... (its virtio-serial port is file descriptor 3)
           box-run -T: prints how fast the TSC of this machine goes, in kHz
 
@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "lib/box-wire.h"
+#include "lib/box-calls.h"
 
 #define STATUS_TIMEOUT 124
 #define STATUS_BOX 125
@@ -33,6 +33,8 @@
 #define SILENCE_LIMIT_MS (90 * 1000)
 /* What the inside gets to hand back results after the time limit. */
 #define GRACE_MS (15 * 1000)
+/* What callers get to take the last answers. */
+#define CALLS_LIMIT_MS 500
 /* What the command gets to end after a signal. */
 #define SIGNAL_LIMIT_MS (30 * 1000)
 #define TAIL_BYTES 16384 /* a panic with its registers and both call traces */
@@ -305,6 +307,8 @@ static void on_frame(void)
 	if (wire_recv(box.port, &head, frame) < 0)
 		qemu_went_away();
 	box.last_heard = now_ms();
+	if (calls_frame(box.port, head.type, frame, head.len))
+		return;
 	switch (head.type) {
 	case WIRE_READY:
 		if (!box.booted)
@@ -408,6 +412,19 @@ static void add_output(const char *text)
 	add_setup(WIRE_OUTPUT, text);
 }
 
+/* DESCRIPTOR:PATH */
+static void add_door(const char *text)
+{
+	const char *colon = strchr(text, ':');
+	int fd = atoi(text);
+	if (!colon || colon[1] != '/' || fd < WIRE_OUTPUT_MIN || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		fprintf(stderr, "box: --door wants an open descriptor and a path inside, as in 20:/run/socket, not %s\n", text);
+		exit(STATUS_BOX);
+	}
+	calls_begin(fd, colon + 1);
+	add_setup(WIRE_DOOR, colon + 1);
+}
+
 /* A look at both clocks at once: the closest of some, since this process can be made to wait between the two. */
 static void look_at_clocks(uint64_t *tsc, int64_t *ns)
 {
@@ -446,7 +463,7 @@ static void set_run_dir(const char *dir)
 static void parse(int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "Tt:p:w:x:v:o:f:b:B:e:d:a:")) != -1) {
+	while ((c = getopt(argc, argv, "Tt:p:w:x:v:o:f:D:b:B:e:d:a:")) != -1) {
 		switch (c) {
 		case 'T': print_tsc_khz(); break;
 		case 't': opt.limit_ms = atoll(optarg) * 1000; break;
@@ -456,6 +473,7 @@ static void parse(int argc, char **argv)
 		case 'v': opt.virtiofsd = atoi(optarg); break;
 		case 'o': opt.out_dir = optarg; break;
 		case 'f': add_output(optarg); break;
+		case 'D': add_door(optarg); break;
 		case 'b': add_setup(WIRE_BIND, optarg); break;
 		case 'B': add_setup(WIRE_BIND_WRITABLE, optarg); break;
 		case 'e': add_setup(WIRE_ENV, optarg); break;
@@ -467,6 +485,19 @@ static void parse(int argc, char **argv)
 	opt.qemu = argv + optind;
 }
 
+/* Callers get what the command has answered them before it ended, if they take it. */
+static void finish_calls(void)
+{
+	int64_t deadline = now_ms() + CALLS_LIMIT_MS;
+	while (calls_pending() && now_ms() < deadline) {
+		struct pollfd p[CALLS_POLLED];
+		calls_poll(p);
+		p[0].fd = -1; /* nobody new */
+		poll(p, CALLS_POLLED, 100);
+		calls_attend(box.port, p);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	block_signals();
@@ -476,21 +507,27 @@ int main(int argc, char **argv)
 	start_qemu();
 	while (box.status < 0 && !box.stdout_gone) {
 		bool take_input = box.booted && !box.input_done && box.credit > 0;
-		struct pollfd p[] = {
+		struct pollfd p[3 + CALLS_POLLED] = {
 			{ .fd = box.port, .events = POLLIN },
 			{ .fd = box.signals, .events = POLLIN },
 			{ .fd = take_input ? 0 : -1, .events = POLLIN },
 		};
-		poll(p, 3, wait_ms());
+		calls_poll(p + 3);
+		/* who calls before the command was sent waits */
+		if (!box.booted)
+			p[3].fd = -1;
+		poll(p, sizeof(p) / sizeof(p[0]), wait_ms());
 		if (p[1].revents)
 			on_signal();
 		if (p[0].revents)
 			on_frame();
 		else if (p[2].revents)
 			on_input();
+		calls_attend(box.port, p + 3);
 		wake_inside();
 		check_clock();
 	}
+	finish_calls();
 	end_qemu();
 	finish_tar();
 	if (box.stdout_gone)

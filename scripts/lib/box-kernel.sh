@@ -94,9 +94,9 @@ build_box_programs() {
 	local dir=$1
 	mkdir -p "$dir.tmp"
 	step "compiling box-run" "$cache/logs/box-run.log" "scripts/deps installs the compiler." \
-		gcc -O2 -Wall -Wextra -o "$dir.tmp/box-run" "$scripts/box-run.c"
+		gcc -O2 -Wall -Wextra -o "$dir.tmp/box-run" "$scripts"/box-run*.c
 	step "compiling box-init" "$cache/logs/box-init.log" "A static libc.a is needed; it is in libc6-dev." \
-		gcc -O2 -Wall -Wextra -static -o "$dir.tmp/box-init" "$scripts/box-init.c"
+		gcc -O2 -Wall -Wextra -static -o "$dir.tmp/box-init" "$scripts"/box-init*.c
 	rm -rf "$dir"
 	mv -T "$dir.tmp" "$dir"
 }

@@ -22,6 +22,9 @@ enum {
 	WIRE_KILL = 'k', /* out of time: end the command, but hand back what it left */
 	WIRE_WAKE = 'w', /* nothing but an interrupt */
 	WIRE_SIGNAL = 's', /* u32: a signal for the command */
+	WIRE_DOOR = 'd', /* text: a UNIX socket inside, which calls from outside go to */
+	WIRE_CALL = 'n', /* u32: its number, free so far; somebody calls */
+	WIRE_TAKEN = 't', /* u32: the call; u32: so many bytes of it were taken */
 	/* inside to outside */
 	WIRE_READY = 'R', /* booted; also the heartbeat later on */
 	WIRE_CREDIT = 'C', /* u32: so many bytes of input were taken by the command */
@@ -31,6 +34,9 @@ enum {
 	WIRE_TAR = 'T',
 	WIRE_EXIT = 'X', /* u32: the exit status as a shell gives it */
 	WIRE_FAILED = 'F', /* text: the command could not be started at all */
+	/* both ways */
+	WIRE_WORDS = 'D', /* u32: the call; then what is said in it */
+	WIRE_HANG_UP = 'q', /* u32: the call, about which nothing more comes. The inside says it once for each */
 };
 
 #define WIRE_MAX (64u * 1024)
@@ -42,6 +48,11 @@ enum {
 #define WIRE_OUTPUTS_MAX 4u
 #define WIRE_OUTPUT_MIN 3
 #define WIRE_OUTPUT_LIMIT 64
+
+/* Calls at a time, what may be said from outside before anybody listens, and from inside before it was taken. */
+#define WIRE_CALLS_MAX 8u
+#define WIRE_CALL_WORDS 1024u
+#define WIRE_CALL_WINDOW (16u * 1024)
 
 struct wire_head {
 	uint32_t type;
@@ -82,6 +93,14 @@ static inline int wire_send(int fd, uint32_t type, const void *data, size_t len)
 {
 	struct wire_head head = { .type = type, .len = (uint32_t)len };
 	if (write_all(fd, &head, sizeof(head)) < 0)
+		return -1;
+	return write_all(fd, data, len);
+}
+
+static inline int wire_send_call(int fd, uint32_t type, uint32_t call, const void *data, size_t len)
+{
+	struct wire_head head = { .type = type, .len = (uint32_t)(sizeof(call) + len) };
+	if (write_all(fd, &head, sizeof(head)) < 0 || write_all(fd, &call, sizeof(call)) < 0)
 		return -1;
 	return write_all(fd, data, len);
 }

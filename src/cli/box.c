@@ -83,6 +83,15 @@ static void add_output(struct words *words, int fd)
 	add(words, "%d", fd);
 }
 
+/* The command in the box is root's, and has no XDG_RUNTIME_DIR (cli/runtime_dir.h). */
+static void add_door(struct words *words, int fd, const char *name)
+{
+	if (fd < 0)
+		return;
+	add(words, "--door");
+	add(words, "%d:/run/faultline/%s.sock", fd, name);
+}
+
 /*
  * A CPU of the box for each of the guest's, so that the guest's do not wait for each other, but not more than there
  * are to emulate them.
@@ -136,6 +145,7 @@ int fl_cli_box_command(const struct fl_cli_options *options, const struct fl_cli
 	add_places(&words, options, job);
 	add_output(&words, job->events_fd);
 	add_output(&words, job->report_fd);
+	add_door(&words, job->control_fd, options->name);
 	add(&words, "--");
 	add(&words, "%s", job->program);
 	for (int i = 0; i < job->argc; i++) {

@@ -30,6 +30,7 @@ struct fl_cli_box_job {
 	char *const *argv; /* what options were made of */
 	int events_fd;	   /* where --events goes on this host, instead of the place that it names; -1: none */
 	int report_fd;	   /* the same of --report */
+	int control_fd;	   /* where this host listens for "faultline ps" and the rest; -1: nowhere */
 };
 
 /*

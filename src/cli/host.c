@@ -12,6 +12,7 @@
 #include "cli/diag.h"
 #include "cli/events.h"
 #include "cli/outfile.h"
+#include "cli/runtime_dir.h"
 #include "cli/terminal.h"
 
 /* The numbers of descriptors that the box can pass on are below 64; scripts take some from 10 on for themselves. */
@@ -118,6 +119,18 @@ static int open_outputs(const struct fl_cli_options *options, struct fl_cli_box_
 	return 0;
 }
 
+/* A guest can do without, unless somebody chose its name (fl_cli_run_open_control()). */
+static int open_control(const struct fl_cli_options *options, struct fl_cli_box_job *job, struct fl_diag *diag)
+{
+	int dir_fd = fl_cli_open_runtime_dir(true, diag);
+	int fd = dir_fd < 0 ? dir_fd : fl_cli_listen(dir_fd, options->name, diag);
+
+	if (dir_fd >= 0)
+		close(dir_fd);
+	job->control_fd = make_output(fd, "--name", diag);
+	return job->control_fd < 0 && options->is_named ? job->control_fd : 0;
+}
+
 static int refuse_what_differs(const struct fl_cli_options *options, struct fl_diag *diag)
 {
 	for (size_t i = 0; i < options->share_count; i++)
@@ -158,6 +171,7 @@ static int become_box(const struct fl_cli_options *options, const struct fl_cli_
 		.argv = argv,
 		.events_fd = -1,
 		.report_fd = -1,
+		.control_fd = -1,
 	};
 	char **command;
 	int ret = refuse_what_differs(options, diag);
@@ -166,6 +180,8 @@ static int become_box(const struct fl_cli_options *options, const struct fl_cli_
 		ret = own_path(program, diag);
 	if (ret == 0)
 		ret = open_outputs(options, &job, diag);
+	if (ret == 0)
+		ret = open_control(options, &job, diag);
 	if (ret == 0)
 		ret = fl_cli_box_command(options, &job, &command, diag);
 	if (ret < 0)

@@ -125,6 +125,7 @@ static void assert_command(int argc, const char *const *argv, int events_fd, int
 		.argv = copy,
 		.events_fd = events_fd,
 		.report_fd = report_fd,
+		.control_fd = report_fd < 0 ? -1 : 23,
 	};
 	assert_int_equal(fl_cli_box_command(&options, &job, &command, &diag), 0);
 	for (i = 0; expected[i]; i++) {
@@ -157,10 +158,10 @@ static void what_the_options_name_is_there_inside(void **state)
 		       20, 21, 2,
 		       WORDS("/co/scripts/box", "--cpus", "2", "--memory", "4096M", "--show", "/co/build/faultline",
 			     "--show", "/k/bzImage", "--show", "/", "--writable", "/var", "--show", "/usr", "--output",
-			     "20", "--output", "21", "--", "/co/build/faultline", "run", "-c", "8", "-m", "3G",
-			     "--name", "me", "--host=box", "--rwdir", "/tmp/a=/var", "--rodir", "/tmp/b=/usr",
-			     "--events", "e", "--host=kvm", "--name=me", "--events=fd:20", "--report=/dev/fd/21", "--",
-			     "true", "x"));
+			     "20", "--output", "21", "--door", "23:/run/faultline/me.sock", "--", "/co/build/faultline",
+			     "run", "-c", "8", "-m", "3G", "--name", "me", "--host=box", "--rwdir", "/tmp/a=/var",
+			     "--rodir", "/tmp/b=/usr", "--events", "e", "--host=kvm", "--name=me", "--events=fd:20",
+			     "--report=/dev/fd/21", "--", "true", "x"));
 }
 
 static void windows_are_there_too(void **state)

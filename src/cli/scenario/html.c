@@ -81,6 +81,10 @@ static void put_legend(FILE *out)
 	fputs("<ul class=\"legend\" aria-label=\"What the timelines show\">\n", out);
 	put_sample(out, "<g class=\"ev step\"><rect x=\"2\" y=\"3\" width=\"30\" height=\"14\" rx=\"1.5\"/></g>",
 		   "a step");
+	put_sample(
+		out,
+		"<g class=\"ev step\"><rect x=\"2\" y=\"3\" width=\"10\" height=\"14\" rx=\"1.5\"/><line x1=\"12\" x2=\"32\" y1=\"16\" y2=\"16\"/></g>",
+		"the first of many, and until when");
 	put_sample(out, "<g class=\"ev wait\"><rect x=\"2\" y=\"3\" width=\"30\" height=\"14\" rx=\"1.5\"/></g>",
 		   "waiting");
 	put_sample(out, "<g class=\"ev fault\"><rect x=\"2\" y=\"3\" width=\"30\" height=\"14\" rx=\"1.5\"/></g>",

@@ -16,6 +16,11 @@ static void put_verdict(FILE *out, enum fl_scn_verdict verdict)
 	fprintf(out, "<span class=\"verdict %s\"><span aria-hidden=\"true\">%s</span> %s</span>\n", name, sign, name);
 }
 
+static const char *about_of(const struct fl_scn_result *result)
+{
+	return result->text ? result->text->about : NULL;
+}
+
 static void put_summary(FILE *out, const struct fl_scn_result *result)
 {
 	char took[FL_SCN_DURATION_LEN];
@@ -27,8 +32,7 @@ static void put_summary(FILE *out, const struct fl_scn_result *result)
 	if (fl_scn_is_repeated(result))
 		fprintf(out, " (run %" PRIu32 ")", result->run);
 	fputs("</span>\n<span class=\"brief\">", out);
-	if (result->verdict != FL_SCN_PASSED)
-		fl_scn_put_text(out, fl_scn_result_brief(result));
+	fl_scn_put_text(out, result->verdict != FL_SCN_PASSED ? fl_scn_result_brief(result) : about_of(result));
 	fputs("</span>\n", out);
 	fprintf(out, "<span class=\"took\">%s</span>\n</summary>\n",
 		result->verdict == FL_SCN_SKIPPED ? "" : fl_scn_duration(result->took_ns, took));
@@ -107,6 +111,8 @@ static void put_consoles(FILE *out, const struct fl_scn_result *result)
 		const struct fl_scn_console *console = &result->consoles[i];
 		size_t lines = lines_of(console);
 
+		if (lines == 0)
+			continue;
 		fputs("<details class=\"console\"><summary>Console of ", out);
 		fl_scn_put_text(out, console->machine);
 		fprintf(out, " (%zu line%s)</summary>\n<pre tabindex=\"0\">", lines, lines == 1 ? "" : "s");
@@ -123,7 +129,7 @@ int fl_scn_html_case(FILE *out, const struct fl_scn_result *result, size_t numbe
 		fl_scn_verdict_name(result->verdict), open ? " open" : "");
 	put_summary(out, result);
 	fputs("<div class=\"body\">\n<p class=\"about\">", out);
-	fl_scn_put_text(out, result->text ? result->text->about : NULL);
+	fl_scn_put_text(out, about_of(result));
 	fputs("</p>\n", out);
 	put_failures(out, result);
 	put_repeat(out, result);

@@ -146,8 +146,17 @@ static void put_event(FILE *out, const struct fl_scn_result *result, const struc
 	put_cell(out, event->label);
 	fputs("<td>", out);
 	fl_scn_put_text(out, event->detail);
+	if (event->wish) {
+		fputs(" (expected: ", out);
+		fl_scn_put_text(out, event->wish);
+		putc(')', out);
+	}
 	fprintf(out, "%s</td>", event->unexpected ? " <strong>\xe2\x9c\x97 unexpected</strong>" : "");
 	put_number(out, true, event->count);
+	if (event->count > 1)
+		put_us(out, fl_scn_event_last_ns(event));
+	else
+		fputs("<td></td>", out);
 	put_number(out, event->pos.line > 0, event->pos.line);
 	fputs("</tr>\n", out);
 }
@@ -155,7 +164,8 @@ static void put_event(FILE *out, const struct fl_scn_result *result, const struc
 void fl_scn_html_events(FILE *out, const struct fl_scn_result *result)
 {
 	static const char *const names[] = {
-		"At (\xc2\xb5s)", "Took (\xc2\xb5s)", "Who", "Kind", "What", "What came of it", "Times", "Line", NULL};
+		"At (\xc2\xb5s)", "Took (\xc2\xb5s)",  "Who",  "Kind", "What", "What came of it",
+		"Times",	  "Until (\xc2\xb5s)", "Line", NULL};
 	size_t shown = result->events_count < FL_SCN_EVENTS_SHOWN ? result->events_count : FL_SCN_EVENTS_SHOWN;
 
 	fprintf(out, "<details class=\"events\"><summary>All events as a table (%zu)</summary>\n", shown);

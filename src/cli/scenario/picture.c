@@ -14,16 +14,6 @@
 #define LANE_FOOT_PX  6u
 #define AXIS_PX	      24u
 
-bool fl_scn_event_is_bar(const struct fl_scn_event *event)
-{
-	return event->kind != FL_SCN_EVENT_MARK && event->kind != FL_SCN_EVENT_DELIVERY;
-}
-
-static uint64_t end_of(const struct fl_scn_event *event)
-{
-	return fl_scn_event_is_bar(event) && event->end_ns > event->begin_ns ? event->end_ns : event->begin_ns;
-}
-
 double fl_scn_picture_x(const struct fl_scn_picture *picture, uint64_t ns)
 {
 	double since = ns >= picture->from_ns ? (double)(ns - picture->from_ns) : -(double)(picture->from_ns - ns);
@@ -64,7 +54,7 @@ static void find_range(struct fl_scn_picture *picture)
 
 	for (size_t i = 0; i < picture->shown; i++) {
 		from = events[i].begin_ns < from ? events[i].begin_ns : from;
-		to = end_of(&events[i]) > to ? end_of(&events[i]) : to;
+		to = fl_scn_event_last_ns(&events[i]) > to ? fl_scn_event_last_ns(&events[i]) : to;
 	}
 	uint64_t margin = from < to ? (to - from) / 40 + 1 : 1000;
 
@@ -79,8 +69,8 @@ static uint32_t take_row(uint64_t *free_from, uint32_t rows, const struct fl_scn
 
 	while (row + 1 < rows && free_from[row] > event->begin_ns)
 		row++;
-	if (end_of(event) > free_from[row])
-		free_from[row] = end_of(event);
+	if (fl_scn_event_last_ns(event) > free_from[row])
+		free_from[row] = fl_scn_event_last_ns(event);
 	return row;
 }
 
@@ -91,7 +81,8 @@ static void place_bars(struct fl_scn_picture *picture, uint64_t *free_from)
 		struct fl_scn_place *place = &picture->places[i];
 
 		place->x = fl_scn_picture_x(picture, event->begin_ns);
-		place->end = fl_scn_picture_x(picture, end_of(event));
+		place->end = fl_scn_picture_x(picture, fl_scn_event_end_ns(event));
+		place->last = fl_scn_picture_x(picture, fl_scn_event_last_ns(event));
 		place->drawn = event->lane < picture->result->lanes_count;
 		if (!place->drawn || !fl_scn_event_is_bar(event))
 			continue;
@@ -111,7 +102,8 @@ static void place_deliveries(struct fl_scn_picture *picture)
 			continue;
 		for (size_t j = 0; j < picture->shown; j++)
 			if (events[j].lane == events[i].lane && fl_scn_event_is_bar(&events[j]) &&
-			    events[j].begin_ns <= events[i].begin_ns && end_of(&events[j]) >= events[i].begin_ns)
+			    events[j].begin_ns <= events[i].begin_ns &&
+			    fl_scn_event_end_ns(&events[j]) >= events[i].begin_ns)
 				picture->places[i].row = picture->places[j].row;
 	}
 }

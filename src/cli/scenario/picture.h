@@ -20,6 +20,7 @@ struct fl_scn_place {
 	uint32_t row;  /* of its lane; of marks the row of its name */
 	uint32_t y;    /* top of its bar */
 	double x, end; /* percent */
+	double last;   /* where the line ends that says how long it came out so; end: it came once */
 	double next;   /* of bars: where the next of its row begins */
 	bool named;    /* of marks: there is room for the name; and it stands */
 	bool leftward; /* left of the line */
@@ -57,8 +58,6 @@ FL_CHECKED int fl_scn_picture_init(struct fl_scn_picture *picture, const struct 
 				   size_t events_max);
 void fl_scn_picture_fini(struct fl_scn_picture *picture);
 
-/* Has it a length, or is it a moment? */
-bool fl_scn_event_is_bar(const struct fl_scn_event *event);
 double fl_scn_picture_x(const struct fl_scn_picture *picture, uint64_t ns);
 /* Where a bar's label of so many characters goes: into the bar if it fits there, else behind it if there is more room.
  */

@@ -76,6 +76,10 @@ static void put_bar(FILE *out, const struct fl_scn_picture *picture, size_t inde
 		fprintf(out, " width=\"%.0f\"/>", FL_SCN_BAR_LEAST_PX);
 	else
 		fprintf(out, " width=\"%.4f%%\"/>", place->end - place->x);
+	/* at the bottom, so that the label can stand above it */
+	if (place->last > place->end)
+		fprintf(out, "<line x1=\"%.4f%%\" x2=\"%.4f%%\" y1=\"%" PRIu32 "\" y2=\"%" PRIu32 "\"/>", place->end,
+			place->last, place->y + FL_SCN_BAR_PX - 1, place->y + FL_SCN_BAR_PX - 1);
 	fprintf(out, "<circle cx=\"%.4f%%\" cy=\"%" PRIu32 "\" r=\"2\"/>", place->x, place->y - 3);
 	fprintf(out, "<text x=\"%.4f%%\" y=\"%" PRIu32 "\" dx=\"%d\">", label.x, place->y + 12, label.dx);
 	put_cut(out, text, label.room);

@@ -40,13 +40,14 @@ struct fl_scn_event {
 	uint32_t lane;
 	enum fl_scn_event_kind kind;
 	uint64_t begin_ns, end_ns;
-	uint64_t count; /* how often it came out so; the times are the first one's */
+	uint64_t count;	  /* how often it came out so; the times are the first one's */
 	struct fl_scn_pos pos;
 	bool unexpected;
 	char *label;	/* short: "read m+12K" */
 	char *detail;	/* what came of it: "SIGBUS BUS_ADRERR at m+12K" */
 	uint64_t fault; /* index into faults + 1; 0: none */
 	char *wish;	/* the one that came true: "lost at m+8K..m+16K"; NULL: none was said, or none did */
+	uint64_t last_ns; /* if there are more than one: when the last one ended */
 };
 
 struct fl_scn_console {

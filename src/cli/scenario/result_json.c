@@ -49,9 +49,11 @@ static void put_event(struct fl_json *json, const struct fl_scn_event *event)
 	fl_json_u64(json, "begin_ns", event->begin_ns);
 	fl_json_u64(json, "end_ns", event->end_ns);
 	fl_json_u64(json, "count", event->count);
+	fl_json_u64(json, "last_ns", fl_scn_event_last_ns(event));
 	fl_json_u64(json, "line", event->pos.line);
 	fl_json_string(json, "label", event->label);
 	fl_json_string(json, "detail", event->detail);
+	fl_json_string(json, "wish", event->wish);
 	fl_json_bool(json, "unexpected", event->unexpected);
 	if (event->fault > 0)
 		fl_json_u64(json, "fault", event->fault - 1);

@@ -173,6 +173,23 @@ const char *fl_scn_event_name(enum fl_scn_event_kind kind)
 	return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "step";
 }
 
+bool fl_scn_event_is_bar(const struct fl_scn_event *event)
+{
+	return event->kind != FL_SCN_EVENT_MARK && event->kind != FL_SCN_EVENT_DELIVERY;
+}
+
+uint64_t fl_scn_event_end_ns(const struct fl_scn_event *event)
+{
+	return fl_scn_event_is_bar(event) && event->end_ns > event->begin_ns ? event->end_ns : event->begin_ns;
+}
+
+uint64_t fl_scn_event_last_ns(const struct fl_scn_event *event)
+{
+	uint64_t end_ns = fl_scn_event_end_ns(event);
+
+	return event->count > 1 && event->last_ns > end_ns ? event->last_ns : end_ns;
+}
+
 size_t fl_scn_count(const struct fl_scn_results *results, enum fl_scn_verdict verdict)
 {
 	size_t count = 0;

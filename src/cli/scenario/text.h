@@ -30,6 +30,11 @@ const char *fl_scn_time(uint64_t time_ns, char buf[FL_SCN_TIME_LEN]);
 
 const char *fl_scn_verdict_name(enum fl_scn_verdict verdict); /* "passed", ... */
 const char *fl_scn_event_name(enum fl_scn_event_kind kind);   /* "step", ... */
+/* When it ended; and for the last time, if it came out so more than once. */
+uint64_t fl_scn_event_end_ns(const struct fl_scn_event *event);
+uint64_t fl_scn_event_last_ns(const struct fl_scn_event *event);
+/* Has it a length, or is it a moment? */
+bool fl_scn_event_is_bar(const struct fl_scn_event *event);
 size_t fl_scn_count(const struct fl_scn_results *results, enum fl_scn_verdict verdict);
 /* What to call it: the case's name; "?" without one. */
 const char *fl_scn_result_name(const struct fl_scn_result *result);

@@ -136,6 +136,7 @@ static int add_seen(struct drawing *drawing, uint32_t actor, uint32_t index, con
 		.begin_ns = since_begin(drawing, seen->begin_ns),
 		.end_ns = since_begin(drawing, seen->end_ns),
 		.count = seen->count,
+		.last_ns = since_begin(drawing, seen->last_ns),
 		.pos = step->pos,
 		.unexpected = !fl_scn_step_fits(step, seen),
 		.label = strdup(label),

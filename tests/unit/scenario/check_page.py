@@ -156,6 +156,25 @@ def bars_are_as_long_as_their_time_without_script(page):
     assert {"wait mapped", "wait cut", "fault 1", "loop until done"} <= texts, texts
 
 
+def a_line_leads_to_the_last_time(page):
+    events = page.case["events"]
+    index = next(i for i, event in enumerate(events) if event["count"] > 1)
+    for script in True, False:
+        page.open(script=script)
+        from_ns, per_px = page.seen_ns()
+        lines = page.run("return [...plot.querySelectorAll('.step, .wait, .fault')].filter(e => e.querySelector('line'))"
+                         ".map(e => ({i: Number(e.dataset.i), x1: e.querySelector('line').x1.baseVal.value, x2: e.querySelector('line').x2.baseVal.value}))")
+        assert [line["i"] for line in lines] == [index], lines
+        assert near(lines[0]["x1"], (events[index]["end_ns"] - from_ns) / per_px)
+        assert near(lines[0]["x2"], (events[index]["last_ns"] - from_ns) / per_px)
+    page.open()
+    page.run("plot.scrollIntoView({block: 'center'})")
+    x, y = page.run("const b = plot.querySelector(`[data-i='${arguments[0]}'] rect`).getBoundingClientRect(); return [b.left + 1, b.top + 5]", index)
+    page.browser.mouse("mouseMoved", x, y)
+    said = page.run("return document.querySelector('#case-2 .readout').textContent")
+    assert "10000 times until 7899.000 \u00b5s" in said, said
+
+
 def what_overlaps_stands_in_rows(page):
     page.open()
     events, bars = page.case["events"], list(page.bars().values())
@@ -413,7 +432,7 @@ def what_is_smuggled_in_does_not_run(page):
 
 CHECKS = [
     the_console_stays_empty, bars_are_as_long_as_their_time, bars_are_as_long_as_their_time_without_script,
-    what_overlaps_stands_in_rows, an_arrow_leads_from_the_fault_to_what_it_hit, keys_zoom_and_move,
+    a_line_leads_to_the_last_time, what_overlaps_stands_in_rows, an_arrow_leads_from_the_fault_to_what_it_hit, keys_zoom_and_move,
     the_shortest_step_can_be_looked_at, the_wheel_zooms_where_it_points, dragging_moves, two_fingers_zoom,
     a_fault_leads_to_its_record_and_back, pointing_tells_without_a_click, cases_are_found, the_command_is_copied, it_fits_any_width,
     names_of_marks_do_not_cover_each_other, texts_can_be_read, paper_has_no_controls_and_the_whole_time,

@@ -188,8 +188,11 @@ def json_has_all_of_a_case(program):
     assert [lane["kind"] for lane in case["lanes"]] == ["host", "actor", "actor", "vcpu", "vcpu"]
     assert case["lanes"][0]["machine"] is None and case["seed"] == "11400714819323198485" and case["run"] == 2
     step = next(event for event in case["events"] if event["unexpected"])
-    assert step == {"lane": 1, "kind": "step", "begin_ns": 5212000, "end_ns": 5655000, "count": 1, "line": 18,
-                    "label": "read m+12K", "detail": "SIGBUS BUS_ADRERR at m+12K", "unexpected": True, "fault": 0}, step
+    assert step == {"lane": 1, "kind": "step", "begin_ns": 5212000, "end_ns": 5655000, "count": 1, "last_ns": 5655000,
+                    "line": 18, "label": "read m+12K", "detail": "SIGBUS BUS_ADRERR at m+12K", "wish": None, "unexpected": True,
+                    "fault": 0}, step
+    repeated = next(event for event in case["events"] if event["count"] > 1)
+    assert repeated["count"] == 10000 and repeated["end_ns"] == 2440000 and repeated["last_ns"] == 7899000, repeated
     assert {event["kind"] for event in case["events"]} == {"step", "wait", "mark", "fault", "delivery"}
     assert [event["begin_ns"] for event in case["events"]] == sorted(event["begin_ns"] for event in case["events"])
     fault = case["faults"][0]
@@ -203,7 +206,7 @@ def json_has_the_bytes_themselves(program):
     assert hostile.startswith(b"hostile</script>") and b"\x1b[31m\x01\x7f\xff\xc3\xe2\x80\xae" in hostile, hostile
     places = [case["about"], case["file"], case["reason"], case["repeat"], case["machine"], case["failures"][0]["text"],
               case["lanes"][0]["name"], case["lanes"][0]["machine"], case["events"][0]["label"],
-              case["events"][0]["detail"], case["faults"][0]["region"], case["faults"][0]["path"]]
+              case["events"][0]["detail"], case["events"][0]["wish"], case["faults"][0]["region"], case["faults"][0]["path"]]
     assert all(text_to_bytes(place) == hostile for place in places)
     assert text_to_bytes(case["consoles"][0]["text"]) == hostile + b"\0"
     assert case["events"][0]["end_ns"] == str(2**64 - 1)

@@ -72,6 +72,7 @@ static void copy_events(struct fl_scn_result *result, const struct fl_scn_event 
 		result->events[i] = events[i];
 		result->events[i].label = copy_of(events[i].label);
 		result->events[i].detail = copy_of(events[i].detail);
+		result->events[i].wish = copy_of(events[i].wish);
 	}
 	result->events_count = count;
 }
@@ -118,13 +119,24 @@ static const struct fl_scn_lane reader_lanes[] = {
 };
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
-#define STEP(lane, begin, end, line, label, detail)                                                    \
-	{                                                                                              \
-		lane, FL_SCN_EVENT_STEP, begin, end, 1, {line, 2}, false, TEXT(label), TEXT(detail), 0, NULL \
+#define STEP(lane, begin, end, line, label, detail)                                                             \
+	{                                                                                                       \
+		lane, FL_SCN_EVENT_STEP, begin, end, 1, {line, 2}, false, TEXT(label), TEXT(detail), 0, NULL, 0 \
 	}
 
 static const struct fl_scn_event reader_events[] = {
-	{0, FL_SCN_EVENT_WAIT, 1900 * US, 2675 * US, 1, {26, 2}, false, TEXT("wait mapped"), TEXT("it was set"), 0, NULL},
+	{0,
+	 FL_SCN_EVENT_WAIT,
+	 1900 * US,
+	 2675 * US,
+	 1,
+	 {26, 2},
+	 false,
+	 TEXT("wait mapped"),
+	 TEXT("it was set"),
+	 0,
+	 NULL,
+	 0},
 	STEP(1, 2140 * US, 2391 * US, 13, "open f data/log rw", "0"),
 	STEP(2, 2160 * US, 2420 * US, 21, "open f data/log ro", "0"),
 	STEP(1, 2394 * US, 2532 * US, 14, "map m f 0 64K rw shared", "0"),
@@ -137,13 +149,37 @@ static const struct fl_scn_event reader_events[] = {
 	 false,
 	 TEXT("loop until done"),
 	 TEXT("10000 turns"),
-	 0, NULL},
-	{2, FL_SCN_EVENT_STEP, 2426 * US, 2440 * US, 10000, {23, 3}, false, TEXT("pread f 0 4K"), TEXT("4096"), 0, NULL},
+	 0,
+	 NULL,
+	 0},
+	{2,
+	 FL_SCN_EVENT_STEP,
+	 2426 * US,
+	 2440 * US,
+	 10000,
+	 {23, 3},
+	 false,
+	 TEXT("pread f 0 4K"),
+	 TEXT("4096"),
+	 0,
+	 NULL,
+	 7899 * US},
 	STEP(1, 2535 * US, 2668 * US, 15, "read m+12K", "0x6e789e6aa1b965f4"),
-	{1, FL_SCN_EVENT_MARK, 2669 * US, 2669 * US, 1, {16, 2}, false, TEXT("mapped"), TEXT(""), 0, NULL},
-	{1, FL_SCN_EVENT_WAIT, 2670 * US, 5210 * US, 1, {17, 2}, false, TEXT("wait cut"), TEXT("it was set"), 0, NULL},
+	{1, FL_SCN_EVENT_MARK, 2669 * US, 2669 * US, 1, {16, 2}, false, TEXT("mapped"), TEXT(""), 0, NULL, 0},
+	{1,
+	 FL_SCN_EVENT_WAIT,
+	 2670 * US,
+	 5210 * US,
+	 1,
+	 {17, 2},
+	 false,
+	 TEXT("wait cut"),
+	 TEXT("it was set"),
+	 0,
+	 NULL,
+	 0},
 	STEP(0, 4990 * US, 5195 * US, 27, "truncate data/log 12K", "0"),
-	{0, FL_SCN_EVENT_MARK, 5196 * US, 5196 * US, 1, {28, 2}, false, TEXT("cut"), TEXT(""), 0, NULL},
+	{0, FL_SCN_EVENT_MARK, 5196 * US, 5196 * US, 1, {28, 2}, false, TEXT("cut"), TEXT(""), 0, NULL, 0},
 	{0,
 	 FL_SCN_EVENT_WAIT,
 	 5197 * US,
@@ -153,7 +189,9 @@ static const struct fl_scn_event reader_events[] = {
 	 false,
 	 TEXT("wait faults 1"),
 	 TEXT("1 was reported"),
-	 0, NULL},
+	 0,
+	 NULL,
+	 0},
 	{1,
 	 FL_SCN_EVENT_STEP,
 	 5212 * US,
@@ -163,7 +201,9 @@ static const struct fl_scn_event reader_events[] = {
 	 false,
 	 TEXT("read m+12K"),
 	 TEXT("SIGBUS BUS_ADRERR at m+12K"),
-	 1, NULL},
+	 1,
+	 TEXT("lost at m+12K"),
+	 0},
 	{3,
 	 FL_SCN_EVENT_FAULT,
 	 5230 * US,
@@ -173,7 +213,9 @@ static const struct fl_scn_event reader_events[] = {
 	 false,
 	 TEXT("fault 1"),
 	 TEXT("truncated, read at data/log:12288"),
-	 1, NULL},
+	 1,
+	 NULL,
+	 0},
 	{1,
 	 FL_SCN_EVENT_DELIVERY,
 	 5330 * US,
@@ -183,9 +225,11 @@ static const struct fl_scn_event reader_events[] = {
 	 false,
 	 TEXT("SIGBUS"),
 	 TEXT("BUS_ADRERR at m+12K"),
-	 1, NULL},
+	 1,
+	 NULL,
+	 0},
 	STEP(1, 5656 * US, 5656 * US + 240, 19, "read m+12K-8", "0x8cf0eb4bc1b2d6a1"),
-	{0, FL_SCN_EVENT_MARK, 5702 * US, 5702 * US, 1, {30, 2}, false, TEXT("done"), TEXT(""), 0, NULL},
+	{0, FL_SCN_EVENT_MARK, 5702 * US, 5702 * US, 1, {30, 2}, false, TEXT("done"), TEXT(""), 0, NULL, 0},
 };
 
 static const struct fl_scn_fault reader_fault = {
@@ -240,8 +284,11 @@ static struct fl_scn_result *reader_that_failed(void)
 
 	result->run = 2;
 	for (size_t i = 0; i < result->events_count; i++)
-		if (result->events[i].fault == 1 && result->events[i].kind == FL_SCN_EVENT_STEP)
+		if (result->events[i].fault == 1 && result->events[i].kind == FL_SCN_EVENT_STEP) {
 			result->events[i].unexpected = true;
+			free(result->events[i].wish);
+			result->events[i].wish = NULL;
+		}
 	add_failure(
 		result, 18, 2,
 		"The step \"vector m+12K\" should have lost m+12K (SIGBUS BUS_ADRERR there), but it was SIGBUS BUS_ADRERR at m+16K.");
@@ -266,9 +313,9 @@ static struct fl_scn_result *hostile(void)
 	char *text = TEXT(fl_scn_hostile);
 	const struct fl_scn_lane lane = {FL_SCN_LANE_ACTOR, text, text, UINT64_MAX};
 	const struct fl_scn_event events[] = {
-		{0, FL_SCN_EVENT_STEP, 0, UINT64_MAX, UINT64_MAX, {1, 1}, true, text, text, 1, NULL},
-		{0, FL_SCN_EVENT_MARK, 5, 5, 1, {1, 1}, false, text, text, 0, NULL},
-		{77, FL_SCN_EVENT_FAULT, 9, 3, 1, {0, 0}, false, NULL, NULL, UINT64_MAX, NULL},
+		{0, FL_SCN_EVENT_STEP, 0, UINT64_MAX, UINT64_MAX, {1, 1}, true, text, text, 1, text, UINT64_MAX},
+		{0, FL_SCN_EVENT_MARK, 5, 5, 1, {1, 1}, false, text, text, 0, NULL, 0},
+		{77, FL_SCN_EVENT_FAULT, 9, 3, 1, {0, 0}, false, NULL, NULL, UINT64_MAX, NULL, 5},
 	};
 	struct fl_scn_fault fault = {
 		.fault = {.share = text, .path = text, .shape = text, .flags = FL_FAULT_FILE_VALID},
@@ -306,7 +353,8 @@ static struct fl_scn_result *storm(size_t count)
 						  TEXT("touch m 4K"),
 						  TEXT("0"),
 						  i + 1,
-						  NULL};
+						  NULL,
+						  0};
 		faults[i] = reader_fault;
 		faults[i].fault.id = i + 1;
 		faults[i].at_ns = at_ns;

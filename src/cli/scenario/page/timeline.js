@@ -26,9 +26,10 @@ class Timeline {
 			const begin = Number(event.begin_ns);
 			const bar = element.querySelector("rect");
 			const end = bar ? Math.max(begin, Number(event.end_ns)) : begin;
+			const last = bar ? Math.max(end, Number(event.last_ns)) : begin;
 			const y = Number((bar || element.querySelector("svg") || element.querySelector("line")).getAttribute(bar || event.kind === "delivery" ? "y" : "y1"));
 			const label = (event.unexpected ? "\u2717 " : "") + plain(event.label) + (event.count > 1 ? ` \u00d7${event.count}` : "");
-			this.items.set(index, {index, event, element, begin, end, bar, y, label, text: element.querySelector("text")});
+			this.items.set(index, {index, event, element, begin, end, last, bar, y, label, text: element.querySelector("text")});
 			if (event.kind === "mark")
 				this.add_grip(element);
 		}
@@ -122,6 +123,8 @@ class Timeline {
 			item.element.classList.toggle("short", short);
 			set(item.bar, {x: `${x}%`, width: short ? BAR_LEAST_PX : `${end - x}%`});
 			set(item.element.querySelector("circle"), {cx: `${x}%`});
+			if (item.last > item.end)
+				set(item.element.querySelector("line"), {x1: `${end}%`, x2: `${this.near_x(item.last)}%`});
 			this.draw_label(item, x, end, item.y in next ? next[item.y] : 100, short);
 			next[item.y] = x;
 		}
@@ -391,6 +394,8 @@ class Timeline {
 		first.append(make("b", `${event.unexpected ? "\u2717 not expected: " : ""}${/^(mark|delivery)$/.test(event.kind) ? event.kind + " " : ""}${plain(event.label)}`));
 		if (event.detail)
 			first.append(` \u2192 ${plain(event.detail)}`);
+		if (event.wish)
+			first.append(make("span", ` (expected: ${plain(event.wish)})`, {class: "quiet"}));
 		this.readout.append(first, make("p", this.circumstances(item, lane), {class: "quiet"}));
 		const record = this.result.faults[event.fault];
 		if (event.fault !== null && record)
@@ -406,7 +411,7 @@ class Timeline {
 		if (Number(lane.clock_error_ns))
 			parts.push(`clock \u00b1${duration(Number(lane.clock_error_ns))}`);
 		if (event.count > 1)
-			parts.push(`${event.count} times; this is the first`);
+			parts.push(`${event.count} times until ${moment(item.last)}; this is the first`);
 		return parts.join(" \u00b7 ");
 	}
 

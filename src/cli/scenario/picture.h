@@ -10,7 +10,7 @@
 
 /* What the width is taken for where it matters, for labels: that of a printed page. The script knows better. */
 #define FL_SCN_WIDTH_PX	    700.0
-#define FL_SCN_CHAR_PX	    6.2
+#define FL_SCN_CHAR_PX	    6.7
 #define FL_SCN_BAR_LEAST_PX 3.0
 #define FL_SCN_BAR_PX	    16u
 #define FL_SCN_TICKS_MAX    16u

@@ -26,15 +26,23 @@ static void put_cut(FILE *out, const char *text, size_t room)
 	}
 }
 
-/* With what must not be overlooked: that nobody expected it, and how often it was. To be freed; NULL without memory. */
+/* An error, a signal: not that it went well, and not what was read. */
+static bool is_worth_a_label(const char *detail)
+{
+	return detail && detail[0] && strcmp(detail, "ok") != 0 && !(detail[0] >= '0' && detail[0] <= '9');
+}
+
+/* With what must not be overlooked: that nobody expected it, what came of it, and how often. To be freed; may be NULL.
+ */
 static char *label_of(const struct fl_scn_event *event)
 {
+	bool has_detail = fl_scn_event_is_bar(event) && is_worth_a_label(event->detail);
 	char *label = NULL, count[24] = "";
 
 	if (event->count > 1)
 		snprintf(count, sizeof(count), " \xc3\x97%" PRIu64, event->count);
-	if (asprintf(&label, "%s%s%s", event->unexpected ? "\xe2\x9c\x97 " : "", event->label ? event->label : "",
-		     count) < 0)
+	if (asprintf(&label, "%s%s%s%s%s", event->unexpected ? "\xe2\x9c\x97 " : "", event->label ? event->label : "",
+		     has_detail ? " \xe2\x86\x92 " : "", has_detail ? event->detail : "", count) < 0)
 		return NULL;
 	return label;
 }
@@ -46,7 +54,7 @@ static void put_title(FILE *out, const struct fl_scn_event *event, const char *l
 
 	fputs(event->kind == FL_SCN_EVENT_MARK ? "<title>mark " : "<title>", out);
 	fl_scn_put_text(out, label);
-	if (event->detail && event->detail[0]) {
+	if (event->detail && event->detail[0] && !(fl_scn_event_is_bar(event) && is_worth_a_label(event->detail))) {
 		fputs(" \xe2\x86\x92 ", out);
 		fl_scn_put_text(out, event->detail);
 	}

@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
 /* of a printed page, as in picture.h */
 const PRINT_PX = 700;
-const CHAR_PX = 6.2;
+const CHAR_PX = 6.7;
 const BAR_LEAST_PX = 3;
 const MARK_ROWS = 3;
 const MARK_ROW_PX = 16;

@@ -28,7 +28,7 @@ class Timeline {
 			const end = bar ? Math.max(begin, Number(event.end_ns)) : begin;
 			const last = bar ? Math.max(end, Number(event.last_ns)) : begin;
 			const y = Number((bar || element.querySelector("svg") || element.querySelector("line")).getAttribute(bar || event.kind === "delivery" ? "y" : "y1"));
-			const label = (event.unexpected ? "\u2717 " : "") + plain(event.label) + (event.count > 1 ? ` \u00d7${event.count}` : "");
+			const label = (event.unexpected ? "\u2717 " : "") + plain(event.label) + (bar ? this.outcome_of(event) : "") + (event.count > 1 ? ` \u00d7${event.count}` : "");
 			this.items.set(index, {index, event, element, begin, end, last, bar, y, label, text: element.querySelector("text")});
 			if (event.kind === "mark")
 				this.add_grip(element);
@@ -37,6 +37,11 @@ class Timeline {
 		this.marks = [...this.items.values()].filter(item => item.event.kind === "mark");
 		this.hits = [...this.svg.querySelectorAll(".hit")].map(line => ({line, from: this.items.get(Number(line.dataset.i)), to: this.items.get(Number(line.dataset.to))}));
 		this.order = [...this.items.values()].sort((a, b) => a.begin - b.begin || a.index - b.index);
+	}
+
+	/* An error, a signal: not that it went well, and not what was read. */
+	outcome_of(event) {
+		return /^(ok$|\d|$)/.test(event.detail || "") ? "" : ` \u2192 ${plain(event.detail)}`;
 	}
 
 	/* A line of one pixel is hard to point at. */

@@ -173,6 +173,11 @@ def a_line_leads_to_the_last_time(page):
     page.browser.mouse("mouseMoved", x, y)
     said = page.run("return document.querySelector('#case-2 .readout').textContent")
     assert "10000 times until 7899.000 \u00b5s" in said, said
+    page.focus()
+    page.browser.press("f")
+    bar = page.bars()[index]
+    text = page.run("return placed(plot.querySelector(`[data-i='${arguments[0]}'] text`))", index)
+    assert bar["left"] + bar["width"] < 0 <= text["left"] and bar["text"].startswith("pread"), (bar, text)
 
 
 def what_overlaps_stands_in_rows(page):

@@ -135,12 +135,16 @@ class Timeline {
 		}
 	}
 
-	/* In the bar, or what is seen of it, if it fits there, else behind it if there is more room: as picture.c does it. */
+	/*
+	 * In the bar, or what is seen of it, if it fits there, else behind it if there is more room: as picture.c does it. Of a
+	 * loop the bar may be out of sight, and the line to its last turn not.
+	 */
 	draw_label(item, x, end, next, short) {
-		const seen = x < 0 && end > 0 ? 0 : x;
-		const inside = (Math.min(end, 100) - seen) * this.width / 100 - 8, behind = (next - end) * this.width / 100 - 10;
+		const last = this.near_x(item.last), passes = end <= 0 && last > 0;
+		const seen = x < 0 && (end > 0 || passes) ? 0 : x, behind_at = passes ? 0 : end;
+		const inside = (Math.min(end, 100) - seen) * this.width / 100 - 8, behind = (next - behind_at) * this.width / 100 - 10;
 		const goes_behind = [...item.label].length * CHAR_PX > inside && behind > inside;
-		set(item.text, {x: `${goes_behind ? end : seen}%`, dx: goes_behind && short ? 7 : 5});
+		set(item.text, {x: `${goes_behind ? behind_at : seen}%`, dx: goes_behind && short && !passes ? 7 : 5});
 		item.text.textContent = this.cut(item.label, goes_behind ? behind : inside);
 	}
 

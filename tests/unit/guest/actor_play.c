@@ -97,15 +97,15 @@ static void start_program(struct play *play, int program_fd)
 	close(program_fd);
 }
 
-int play_setup(void **state)
+void play_open(struct play *play, int *program_fd)
 {
 	static const struct fl_scn_wire_ops ops = {on_hello,  on_pong, on_stopped, on_loaded, on_outcome,
 						   on_counts, on_done, on_say,	   NULL};
-	struct play *play = calloc(1, sizeof(*play));
 	struct fl_scn_wire_ops own = ops;
 	int pair[2];
 
-	assert_non_null(play);
+	memset(play, 0, sizeof(*play));
+	play->patience_ms = 20000;
 	own.arg = play;
 	strcpy(play->dir, "/tmp/fl-actor-XXXXXX");
 	assert_non_null(mkdtemp(play->dir));
@@ -114,9 +114,19 @@ int play_setup(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(fl_scn_wire_new(&own, &play->wire), 0);
 	play->fd = pair[0];
-	start_program(play, pair[1]);
+	*program_fd = pair[1];
 	play_begin(play, UINT64_C(15000000000));
 	assert_int_equal(fl_scn_wire_hello(play->wire, &play->diag), 0);
+}
+
+int play_setup(void **state)
+{
+	struct play *play = calloc(1, sizeof(*play));
+	int program_fd;
+
+	assert_non_null(play);
+	play_open(play, &program_fd);
+	start_program(play, program_fd);
 	*state = play;
 	return 0;
 }
@@ -129,10 +139,8 @@ static void remove_dir(const char *dir)
 	assert_int_equal(system(command), 0);
 }
 
-int play_teardown(void **state)
+void play_close(struct play *play)
 {
-	struct play *play = *state;
-
 	if (play->fd >= 0)
 		close(play->fd);
 	if (play->program > 0)
@@ -140,7 +148,12 @@ int play_teardown(void **state)
 	fl_scn_wire_free(play->wire);
 	fl_scn_page_free(&play->page);
 	remove_dir(play->dir);
-	free(play);
+}
+
+int play_teardown(void **state)
+{
+	play_close(*state);
+	free(*state);
 	return 0;
 }
 
@@ -259,7 +272,7 @@ static bool exchange(struct play *play)
 
 bool play_until(struct play *play, bool (*fn)(const struct play *play))
 {
-	uint64_t deadline = play_now_ns() + PLAY_TIMEOUT_MS * UINT64_C(1000000);
+	uint64_t deadline = play_now_ns() + play->patience_ms * UINT64_C(1000000);
 
 	while (!fn(play))
 		if (!exchange(play) || play_now_ns() > deadline)
@@ -291,7 +304,7 @@ void play_stop(struct play *play)
 
 void play_wait_mark(struct play *play, uint32_t mark)
 {
-	uint64_t ns, deadline = play_now_ns() + PLAY_TIMEOUT_MS * UINT64_C(1000000);
+	uint64_t ns, deadline = play_now_ns() + play->patience_ms * UINT64_C(1000000);
 
 	while (fl_scn_page_read_mark(&play->page, mark, &ns) != 1) {
 		assert_true(exchange(play));
@@ -302,6 +315,31 @@ void play_wait_mark(struct play *play, uint32_t mark)
 void play_set_mark(struct play *play, uint32_t mark)
 {
 	assert_int_equal(fl_scn_page_set_mark(&play->page, mark, play_now_ns()), 0);
+}
+
+static bool has_pong(const struct play *play)
+{
+	return play->pongs > 0;
+}
+
+uint64_t play_compare_clocks(struct play *play, unsigned int times)
+{
+	uint64_t best = UINT64_MAX, offset = 0;
+
+	for (unsigned int i = 0; i < times; i++) {
+		uint64_t sent = play_now_ns(), took;
+
+		play->pongs = 0;
+		assert_int_equal(fl_scn_wire_ping(play->wire, i, sent, &play->diag), 0);
+		assert_true(play_until(play, has_pong));
+		took = play_now_ns() - sent;
+		if (took >= best)
+			continue;
+		best = took;
+		offset = play->pong.ns - sent - took / 2;
+	}
+	assert_int_equal(fl_scn_page_set_clock(&play->page, offset), 0);
+	return best;
 }
 
 /* ---- what came of it ---------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plays the host to the agent's program run as a scenario's actors, natively, through a socket pair. A test says what
- * each actor does in a table; what came of it is kept by actor and step.
+ * Plays the host to the agent's program run as a scenario's actors: natively, through a socket pair, or in a guest. A
+ * test says what each actor does in a table; what came of it is kept by actor and step.
  */
 #ifndef ACTOR_PLAY_H
 #define ACTOR_PLAY_H
@@ -11,8 +11,7 @@
 #include "cli/scenario/page.h"
 #include "cli/scenario/wire.h"
 
-#define PLAY_TIMEOUT_MS 20000
-#define PLAY_STEPS_MAX	40
+#define PLAY_STEPS_MAX 40
 
 /* n is what scenario_wire.h says of the operation; of `loop` and `end` the jump is filled in. */
 struct play_step {
@@ -44,7 +43,8 @@ struct play {
 	struct fl_scn_wire *wire;
 	struct fl_diag diag;
 	int fd;
-	pid_t program;
+	pid_t program; /* 0: none of this host's */
+	uint64_t patience_ms;
 	uint32_t actors;
 	struct play_heard heard[FL_SCN_ACTORS_MAX];
 	struct fl_scn_wire_hello hello;
@@ -55,10 +55,16 @@ struct play {
 
 uint64_t play_now_ns(void);
 
+/* A directory, its page and a channel, whose other end is *program_fd. */
+void play_open(struct play *play, int *program_fd);
+void play_close(struct play *play);
+/* With a program of this host's. */
 int play_setup(void **state);
 int play_teardown(void **state);
 /* A deadline for the page, from now on. */
 void play_begin(struct play *play, uint64_t limit_ns);
+/* Asks for the program's time so often, and tells the page of the best answer; returns how long that took. */
+uint64_t play_compare_clocks(struct play *play, unsigned int times);
 /* Sends one actor more. */
 void play_load(struct play *play, const struct play_actor *actor);
 void play_start(struct play *play);

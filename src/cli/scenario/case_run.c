@@ -273,6 +273,8 @@ static void stop_all(struct fl_scn_case_state *state)
 	pthread_mutex_unlock(&state->lock);
 	for (uint32_t i = 0; i < state->scenario_case->machines_count; i++)
 		(void)!fl_scn_page_stop(fl_scn_guests_page(state->opts->guests[i]));
+	/* what waits for a file system cannot end, and a look at what files are must not fail */
+	fl_scn_workdir_let_go(state->opts->workdir, state->scenario_case, state->opts->number);
 	fl_scn_hosts_join(state);
 	/* one that cannot be stopped says so when it is asked whether it lives */
 	for (uint32_t i = 0; i < state->scenario_case->machines_count; i++)

@@ -14,7 +14,6 @@
 #include "cli/scenario/content.h"
 #include "cli/scenario/host_run.h"
 
-#define FILLER	  "faultline-filler"
 #define PIECE_LEN (64u << 10)
 #define PAGE_LEN  4096u
 /* Filling ends at the latest here: a dir that is not small is the whole disk's. */
@@ -179,7 +178,7 @@ static int write_until_full(int fd)
 static int fill(const struct fl_scn_host_place *place, uint32_t dir)
 {
 	char path[PATH_MAX];
-	int ret = path_of(place, dir, FILLER, path);
+	int ret = path_of(place, dir, FL_SCN_FILLER, path);
 
 	if (ret < 0)
 		return ret;
@@ -191,7 +190,7 @@ static int fill(const struct fl_scn_host_place *place, uint32_t dir)
 static int free_space(const struct fl_scn_host_place *place, uint32_t dir)
 {
 	char path[PATH_MAX];
-	int ret = path_of(place, dir, FILLER, path);
+	int ret = path_of(place, dir, FL_SCN_FILLER, path);
 
 	if (ret < 0)
 		return ret;
@@ -224,6 +223,27 @@ static int remount(const struct fl_scn_host_place *place, const struct fl_scn_op
 	if (ret < 0)
 		return ret;
 	return mount(NULL, path, NULL, MS_REMOUNT | (operands[1].n ? 0u : MS_RDONLY), NULL) < 0 ? -errno : 0;
+}
+
+static int set_failing(const struct fl_scn_host_place *place, const struct fl_scn_operand *operand, bool fail)
+{
+	struct fl_scn_failing *failing =
+		fl_scn_workdir_failing(place->workdir, &place->scenario_case->dirs[operand->dir]);
+	char path[PATH_MAX];
+	int ret = operand_path(place, operand, path);
+
+	if (!failing)
+		return -ENOTSUP;
+	return ret < 0 ? ret : fl_scn_failing_reads(failing, path, fail);
+}
+
+static int set_frozen(const struct fl_scn_host_place *place, const struct fl_scn_operand *operand,
+		      int (*call)(struct fl_scn_failing *failing))
+{
+	struct fl_scn_failing *failing =
+		fl_scn_workdir_failing(place->workdir, &place->scenario_case->dirs[operand->n]);
+
+	return failing ? call(failing) : -ENOTSUP;
 }
 
 static int drop_caches(void)
@@ -265,6 +285,14 @@ int fl_scn_host_file_step(const struct fl_scn_host_place *place, const struct fl
 		return fill(place, (uint32_t)operands[0].n);
 	case FL_SCN_HOST_FREE:
 		return free_space(place, (uint32_t)operands[0].n);
+	case FL_SCN_HOST_FAIL_READS:
+		return set_failing(place, &operands[0], true);
+	case FL_SCN_HOST_HEAL:
+		return set_failing(place, &operands[0], false);
+	case FL_SCN_HOST_FREEZE:
+		return set_frozen(place, &operands[0], fl_scn_failing_freeze);
+	case FL_SCN_HOST_THAW:
+		return set_frozen(place, &operands[0], fl_scn_failing_thaw);
 	case FL_SCN_HOST_POISON:
 		return poison(place, operands);
 	case FL_SCN_HOST_REMOUNT:

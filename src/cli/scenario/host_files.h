@@ -6,7 +6,7 @@
 #include "cli/scenario/workdir.h"
 
 struct fl_scn_host_place {
-	const struct fl_scn_workdir *workdir;
+	struct fl_scn_workdir *workdir;
 	const struct fl_scn_case *scenario_case;
 	unsigned int number; /* of the case: fl_scn_workdir_begin() */
 };

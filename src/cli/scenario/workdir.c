@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/diag.h"
-#include "cli/scenario/content.h"
 
 #define OPEN_DIRS_MAX 16
 
@@ -21,11 +21,14 @@ struct made_dir {
 	struct made_dir *next;
 	char name[64]; /* below dirs/ */
 	bool mounted;
+	struct fl_scn_failing *failing; /* NULL: not of that kind */
+	unsigned int user;		/* number of the case that has it, if it is mounted; 0: none */
 };
 
 struct fl_scn_workdir {
 	char path[PATH_MAX];
-	pthread_mutex_t lock; /* guards made, and the making */
+	pthread_mutex_t lock;  /* guards made, the making, and who uses what */
+	pthread_cond_t unused; /* some dir has lost its user */
 	struct made_dir *made;
 };
 
@@ -68,6 +71,7 @@ int fl_scn_workdir_new(const char *parent, struct fl_scn_workdir **workdir, stru
 		return fl_cli_diag(diag, -error, "%s cannot be made: %s.", dirs, strerror(error));
 	}
 	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->unused, NULL);
 	*workdir = made;
 	return 0;
 }
@@ -103,6 +107,14 @@ static int path_of(const struct fl_scn_workdir *workdir, const char *name, char 
 	return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+static void unmount(const struct made_dir *made, const char *path, bool keep)
+{
+	if (made->failing)
+		fl_scn_failing_free(made->failing, keep);
+	else if (made->mounted)
+		(void)umount2(path, MNT_DETACH);
+}
+
 void fl_scn_workdir_free(struct fl_scn_workdir *workdir, bool keep)
 {
 	char path[PATH_MAX];
@@ -113,12 +125,13 @@ void fl_scn_workdir_free(struct fl_scn_workdir *workdir, bool keep)
 		struct made_dir *made = workdir->made;
 
 		workdir->made = made->next;
-		if (made->mounted && path_of(workdir, made->name, path) == 0)
-			(void)umount2(path, MNT_DETACH);
+		if (path_of(workdir, made->name, path) == 0)
+			unmount(made, path, keep);
 		free(made);
 	}
 	if (!keep)
 		remove_tree(workdir->path);
+	pthread_cond_destroy(&workdir->unused);
 	pthread_mutex_destroy(&workdir->lock);
 	free(workdir);
 }
@@ -128,19 +141,54 @@ const char *fl_scn_workdir_path(const struct fl_scn_workdir *workdir)
 	return workdir->path;
 }
 
-static int mount_dir(const struct fl_scn_dir *dir, const char *path, struct fl_diag *diag)
+static int mount_tmpfs(const struct fl_scn_dir *dir, const char *path, struct fl_diag *diag)
 {
 	char options[48];
 
-	if (dir->kind == FL_SCN_DIR_PLAIN)
-		return 0;
-	if (dir->kind == FL_SCN_DIR_FAILING)
-		return fl_cli_diag(diag, -ENOTSUP, "dir %s: file systems that fail are not supported yet.", dir->name);
 	snprintf(options, sizeof(options), "size=%llu,mode=0700", (unsigned long long)dir->len);
 	if (mount("faultline-scenario", path, "tmpfs", 0, options) == 0)
 		return 0;
 	return fl_cli_diag(diag, -errno, "dir %s: a tmpfs cannot be mounted: %s; run it as root, or with --host=box.",
 			   dir->name, strerror(errno));
+}
+
+static int mount_failing(const struct fl_scn_dir *dir, const char *path, struct fl_scn_failing **failing,
+			 struct fl_diag *diag)
+{
+	char behind[PATH_MAX];
+	int len = snprintf(behind, sizeof(behind), "%s.behind", path);
+
+	if (len < 0 || (size_t)len >= sizeof(behind))
+		return fl_cli_diag(diag, -ENAMETOOLONG, "dir %s: choose a shorter name.", dir->name);
+	if (mkdir(behind, 0700) < 0 && errno != EEXIST)
+		return fl_cli_diag(diag, -errno, "%s cannot be made: %s.", behind, strerror(errno));
+	int ret = fl_scn_failing_new(behind, path, failing);
+
+	if (ret < 0)
+		(void)rmdir(behind);
+	if (ret == -ENOENT || ret == -ENODEV || ret == -ENXIO)
+		return fl_cli_diag(diag, ret,
+				   "dir %s: this host has no /dev/fuse: load the kernel's module (modprobe fuse), or "
+				   "run it with --host=box.",
+				   dir->name);
+	if (ret < 0)
+		return fl_cli_diag(diag, ret,
+				   "dir %s: a file system that fails (FUSE) cannot be mounted: %s; run it as root, or "
+				   "with --host=box.",
+				   dir->name, strerror(-ret));
+	return 0;
+}
+
+static int mount_dir(struct made_dir *made, const struct fl_scn_dir *dir, const char *path, struct fl_diag *diag)
+{
+	switch (dir->kind) {
+	case FL_SCN_DIR_TMPFS:
+		return mount_tmpfs(dir, path, diag);
+	case FL_SCN_DIR_FAILING:
+		return mount_failing(dir, path, &made->failing, diag);
+	default:
+		return 0;
+	}
 }
 
 static struct made_dir *find_made(const struct fl_scn_workdir *workdir, const char *name)
@@ -164,7 +212,7 @@ static int make_dir(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir
 		mkdir(path, 0700) < 0 ? fl_cli_diag(diag, -errno, "%s cannot be made: %s.", path, strerror(errno)) : 0;
 
 	if (ret == 0)
-		ret = mount_dir(dir, path, diag);
+		ret = mount_dir(made, dir, path, diag);
 	if (ret < 0) {
 		(void)rmdir(path);
 		free(made);
@@ -212,67 +260,23 @@ int fl_scn_workdir_file(const struct fl_scn_workdir *workdir, const struct fl_sc
 	return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* The directories on the way to a file. */
-static int make_parents(char *path, size_t top_len)
-{
-	for (char *slash = strchr(path + top_len, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		int failed = mkdir(path, 0777) < 0 && errno != EEXIST;
-
-		*slash = '/';
-		if (failed)
-			return -errno;
-	}
-	return 0;
-}
-
-static int fill_file(const char *path, const struct fl_scn_file *file)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (file->content == FL_SCN_FILE_TEXT)
-		ret = pwrite(fd, file->text, file->len, 0) == (ssize_t)file->len ? 0 : -EIO;
-	else if (file->content == FL_SCN_FILE_ZEROS)
-		ret = ftruncate(fd, (off_t)file->len) < 0 ? -errno : 0;
-	else
-		ret = fl_scn_content_write(fd, file->content, 0, file->len);
-	/* whatever the umask is */
-	if (ret == 0 && fchmod(fd, file->mode) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static int make_file(const struct fl_scn_file *file, char *path, size_t top_len)
-{
-	int ret = make_parents(path, top_len);
-
-	if (ret < 0)
-		return ret;
-	if (file->content == FL_SCN_FILE_DIR)
-		return mkdir(path, 0777) < 0 || chmod(path, file->mode) < 0 ? -errno : 0;
-	if (file->content == FL_SCN_FILE_LINK)
-		return symlink(file->text, path) < 0 ? -errno : 0;
-	return fill_file(path, file);
-}
-
-int fl_scn_workdir_begin(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
-			 struct fl_diag *diag)
+static int make_case_dirs(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
+			  struct fl_diag *diag)
 {
 	char path[PATH_MAX];
 
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
-		const struct fl_scn_dir *dir = &scenario_case->dirs[i];
-		int ret = fl_scn_workdir_dir(workdir, dir, path, diag);
-
-		if (ret < 0)
-			return ret;
-		if (fl_scn_workdir_file(workdir, dir, number, "", path) < 0 || mkdir(path, 0777) < 0)
+	for (uint32_t i = 0; i < scenario_case->dirs_count; i++)
+		if (fl_scn_workdir_file(workdir, &scenario_case->dirs[i], number, "", path) < 0 ||
+		    mkdir(path, 0777) < 0)
 			return fl_cli_diag(diag, -errno, "%s cannot be made: %s.", path, strerror(errno));
-	}
+	return 0;
+}
+
+static int make_files(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
+		      struct fl_diag *diag)
+{
+	char path[PATH_MAX];
+
 	for (uint32_t i = 0; i < scenario_case->files_count; i++) {
 		const struct fl_scn_file *file = &scenario_case->files[i];
 		const struct fl_scn_dir *dir = &scenario_case->dirs[file->dir];
@@ -283,7 +287,7 @@ int fl_scn_workdir_begin(struct fl_scn_workdir *workdir, const struct fl_scn_cas
 
 		if (fl_scn_workdir_file(workdir, dir, number, file->path, path) < 0)
 			return fl_cli_diag(diag, -ENAMETOOLONG, "%s/%s: choose a shorter name.", dir->name, file->path);
-		int ret = make_file(file, path, top_len);
+		int ret = fl_scn_make_file(file, path, top_len);
 
 		if (ret < 0)
 			return fl_cli_diag(diag, ret, "file %s/%s of line %u cannot be made: %s.", dir->name,
@@ -292,12 +296,131 @@ int fl_scn_workdir_begin(struct fl_scn_workdir *workdir, const struct fl_scn_cas
 	return 0;
 }
 
+/* ---- whose a dir is ---------------------------------------------------------------------- */
+
+/* The dir, if it is a file system and `user` has it. With the lock. */
+static struct made_dir *find_used(const struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, unsigned int user)
+{
+	char name[sizeof(((struct made_dir *)0)->name)];
+	struct made_dir *made = name_of(dir, name, sizeof(name)) < 0 ? NULL : find_made(workdir, name);
+
+	return made && made->mounted && made->user == user ? made : NULL;
+}
+
+static struct made_dir *find_own(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, unsigned int number)
+{
+	pthread_mutex_lock(&workdir->lock);
+	struct made_dir *made = find_used(workdir, dir, number);
+
+	pthread_mutex_unlock(&workdir->lock);
+	return made;
+}
+
+static bool can_be_taken(const struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case)
+{
+	for (uint32_t i = 0; i < scenario_case->dirs_count; i++)
+		if (scenario_case->dirs[i].kind != FL_SCN_DIR_PLAIN && !find_used(workdir, &scenario_case->dirs[i], 0))
+			return false;
+	return true;
+}
+
+static void set_user(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int from,
+		     unsigned int to)
+{
+	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
+		struct made_dir *made = find_used(workdir, &scenario_case->dirs[i], from);
+
+		if (made)
+			made->user = to;
+	}
+}
+
+/* All at once: nobody has one and waits for another. */
+static int take_dirs(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
+		     struct fl_diag *diag)
+{
+	pthread_mutex_lock(&workdir->lock);
+	while (!can_be_taken(workdir, scenario_case))
+		pthread_cond_wait(&workdir->unused, &workdir->lock);
+	set_user(workdir, scenario_case, 0, number);
+	pthread_mutex_unlock(&workdir->lock);
+	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
+		const struct fl_scn_dir *dir = &scenario_case->dirs[i];
+		struct fl_scn_failing *failing = fl_scn_workdir_failing(workdir, dir);
+
+		if (failing && fl_scn_failing_begin(failing) < 0)
+			return fl_cli_diag(diag, -EIO, "dir %s: the server of its file system is gone.", dir->name);
+	}
+	return 0;
+}
+
+struct fl_scn_failing *fl_scn_workdir_failing(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir)
+{
+	char name[sizeof(((struct made_dir *)0)->name)];
+
+	if (name_of(dir, name, sizeof(name)) < 0)
+		return NULL;
+	pthread_mutex_lock(&workdir->lock);
+	struct made_dir *made = find_made(workdir, name);
+
+	pthread_mutex_unlock(&workdir->lock);
+	return made ? made->failing : NULL;
+}
+
+int fl_scn_workdir_begin(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
+			 struct fl_diag *diag)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	for (uint32_t i = 0; ret == 0 && i < scenario_case->dirs_count; i++)
+		ret = fl_scn_workdir_dir(workdir, &scenario_case->dirs[i], path, diag);
+	if (ret == 0)
+		ret = take_dirs(workdir, scenario_case, number, diag);
+	if (ret == 0)
+		ret = make_case_dirs(workdir, scenario_case, number, diag);
+	return ret < 0 ? ret : make_files(workdir, scenario_case, number, diag);
+}
+
+void fl_scn_workdir_let_go(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number)
+{
+	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
+		const struct made_dir *made = find_own(workdir, &scenario_case->dirs[i], number);
+
+		/* a server that does not answer fails what comes next, too */
+		if (made && made->failing)
+			(void)!fl_scn_failing_end(made->failing);
+	}
+}
+
+static void make_writable(const struct fl_scn_workdir *workdir, const struct made_dir *made)
+{
+	struct statvfs status;
+	char path[PATH_MAX];
+
+	if (path_of(workdir, made->name, path) == 0 && statvfs(path, &status) == 0 && (status.f_flag & ST_RDONLY))
+		(void)mount(NULL, path, NULL, MS_REMOUNT, NULL);
+}
+
 void fl_scn_workdir_end(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
 			bool keep)
 {
 	char path[PATH_MAX];
 
-	for (uint32_t i = 0; !keep && i < scenario_case->dirs_count; i++)
-		if (fl_scn_workdir_file(workdir, &scenario_case->dirs[i], number, "", path) == 0)
+	fl_scn_workdir_let_go(workdir, scenario_case, number);
+	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
+		const struct fl_scn_dir *dir = &scenario_case->dirs[i];
+		const struct made_dir *made = find_own(workdir, dir, number);
+
+		if (made)
+			make_writable(workdir, made);
+		if (fl_scn_workdir_file(workdir, dir, number, FL_SCN_FILLER, path) == 0)
+			(void)unlink(path);
+		if (!keep && fl_scn_workdir_file(workdir, dir, number, "", path) == 0)
 			remove_tree(path);
+	}
+	pthread_mutex_lock(&workdir->lock);
+	set_user(workdir, scenario_case, number, 0);
+	pthread_cond_broadcast(&workdir->unused);
+	pthread_mutex_unlock(&workdir->lock);
 }

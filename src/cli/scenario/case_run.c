@@ -215,6 +215,8 @@ static void wait_for_all(struct fl_scn_case_state *state)
 		fl_scn_case_wait(state, &changes, fl_scn_now_ns() + step_ns);
 	}
 	look_at_marks(state);
+	if (!all_are_done(state))
+		state->over_ns = fl_scn_now_ns();
 }
 
 static int load_all(struct fl_scn_case_state *state, struct fl_diag *diag)
@@ -340,6 +342,7 @@ static int judge(struct fl_scn_case_state *state)
 		.ends = ends,
 		.native = state->opts->native,
 		.mark_times = state->mark_times,
+		.over_ns = state->over_ns,
 		.host_path = host_path,
 		.look = look,
 		.arg = state,

@@ -28,6 +28,7 @@ struct fl_scn_case_state {
 	const struct fl_scn_case *scenario_case;
 	struct fl_scn_result *result;
 	uint64_t begin_ns, deadline_ns; /* CLOCK_MONOTONIC */
+	uint64_t over_ns;		/* when it was ended although somebody had not; 0: all had */
 	struct fl_scn_actor_seen *seen; /* the host's actors write their own; the guests', theirs (guests.h) */
 	struct fl_scn_host_actor *hosts;
 	uint32_t hosts_count;

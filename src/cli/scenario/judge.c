@@ -87,6 +87,11 @@ static int judge_seen(const struct fl_scn_evidence *evidence, uint32_t actor, ui
 		return fl_scn_fail(result, step->pos, "%s: %s: expected %s, got %s%s.", who->name, did, wanted, came,
 				   seen->count > 1 ? " (more than once)" : "");
 	}
+	/* what holds a step up is taken away when its case is over */
+	if (evidence->over_ns && !step->may_be_left_out &&
+	    seen->last_ns > evidence->over_ns + evidence->seen[actor].clock_error_ns)
+		return fl_scn_fail(result, step->pos, "%s: %s ended only because the case's time was over.", who->name,
+				   did);
 	if (step->within_ns && seen->longest_ns > step->within_ns)
 		return fl_scn_fail(result, step->pos, "%s: %s took %.3f ms, more than %.3f ms.", who->name, did,
 				   (double)seen->longest_ns / 1e6, (double)step->within_ns / 1e6);

@@ -31,6 +31,7 @@ struct fl_scn_evidence {
 	const struct fl_scn_machine_end *ends; /* of all machines */
 	bool native;			       /* no machine: there are no fault records */
 	const uint64_t *mark_times;	       /* of all marks; 0: never set */
+	uint64_t over_ns;		       /* when its time was over before all had ended; 0: it was not */
 	/* where a path of the case is on the host; 0 or -errno */
 	int (*host_path)(void *arg, uint32_t dir, const char *rest, char path[4096]);
 	/* looks at the file of an FL_SCN_EXPECT_FILE; 0 or -errno */

@@ -160,6 +160,29 @@ static void a_step_without_wishes_must_succeed(void **state)
 	assert_true(world->result.checks > 0);
 }
 
+static void a_step_that_ends_with_the_cases_time_fails(void **state)
+{
+	struct world *world = *state;
+	struct fl_scn_seen late = did;
+
+	late.last_ns = 5001;
+	see(world, 0, late);
+	world->evidence.over_ns = 5000;
+	assert_fails(world, 7, "reader: read m+8192 8 ended only because the case's time was over");
+}
+
+static void a_step_may_end_late_that_may_be_left_out(void **state)
+{
+	struct world *world = *state;
+	struct fl_scn_seen late = did;
+
+	late.last_ns = 5001;
+	see(world, 0, late);
+	world->evidence.over_ns = 5000;
+	world->steps[0].may_be_left_out = true;
+	assert_passes(world);
+}
+
 static void a_step_that_fails_is_told_with_what_came(void **state)
 {
 	struct world *world = *state;
@@ -455,6 +478,8 @@ static void turns_are_counted(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(a_step_without_wishes_must_succeed),
+	TEST(a_step_that_ends_with_the_cases_time_fails),
+	TEST(a_step_may_end_late_that_may_be_left_out),
 	TEST(a_step_that_fails_is_told_with_what_came),
 	TEST(a_lost_page_must_be_named_exactly),
 	TEST(a_wrong_address_is_none),

@@ -170,6 +170,17 @@ static int not_run(struct fl_scn_result *result, const struct fl_diag *diag)
 	return fl_scn_fail(result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag->text);
 }
 
+/* What a guest is to be spared, or to be stopped for, has no counterpart where there is none. */
+static bool is_of_guests_alone(const struct fl_scn_case *of)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < of->machines_count; i++)
+		for (uint32_t j = 0; j < of->machines[i].shares_count; j++)
+			found |= of->machines[i].shares[j].policy.action[0] != FL_ACTION_REFLECT;
+	return found;
+}
+
 static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task, size_t number,
 		    struct fl_scn_result *result)
 {
@@ -192,6 +203,8 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 
 	if (!taken)
 		return -ENOMEM;
+	if (opts.native && is_of_guests_alone(of))
+		ret = fl_cli_diag(&diag, -ENOTSUP, "without a guest there is no policy that could be seen at work");
 	for (uint32_t i = 0; ret == 0 && i < of->machines_count; i++)
 		ret = find_guests(run, pool, task, i, taken, &diag);
 	ret = ret < 0 ? not_run(result, &diag) : fl_scn_case_run(&opts, result);

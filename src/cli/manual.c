@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/diag.h"
+#include "cli/manual_steps.h"
 #include "cli/mdoc.h"
 
 #define OPTIONS_MAX  64
@@ -14,6 +15,7 @@ struct page {
 	FILE *out;
 	const struct fl_cli_verb *verb; /* whose options it has; NULL: none yet */
 	bool shown[OPTIONS_MAX];
+	struct fl_cli_steps_shown steps;
 	unsigned int line;
 	struct fl_diag *diag;
 };
@@ -128,6 +130,11 @@ static int put_exits(struct page *page, char *rest)
 	return 0;
 }
 
+static int put_steps(struct page *page, char *rest)
+{
+	return fl_cli_mdoc_steps(page->out, rest, &page->steps, page->line, page->diag);
+}
+
 static void put_settings(struct page *page)
 {
 	fputs(".Bl -tag -width Ds\n", page->out);
@@ -237,6 +244,7 @@ static const struct {
 	{"options", NULL, put_options},
 	{"exits", NULL, put_exits},
 	{"settings", put_settings, NULL},
+	{"steps", NULL, put_steps},
 	{"vm-names", put_vm_names, NULL},
 	{"vm-synopsis", put_vm_synopsis, NULL},
 	{"vm-sections", put_vm_sections, NULL},
@@ -285,12 +293,12 @@ static int take_line(struct page *page, const char *text, size_t len)
 static int look_for_left_out(const struct page *page)
 {
 	if (!page->verb)
-		return 0;
+		return fl_cli_check_steps(&page->steps, page->diag);
 	for (size_t i = 0; page->verb->options[i].name && i < OPTIONS_MAX; i++)
 		if (!page->shown[i])
 			return fl_cli_diag(page->diag, -EINVAL, "The page leaves out --%s of faultline %s.",
 					   page->verb->options[i].name, page->verb->name);
-	return 0;
+	return fl_cli_check_steps(&page->steps, page->diag);
 }
 
 int fl_cli_write_manual(const char *template, FILE *out, struct fl_diag *diag)

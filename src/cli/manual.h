@@ -7,6 +7,7 @@
  *	@options VERB NAME...	these options of the verb; without a NAME, those that the page does not have yet
  *	@exits VERB		what its exit status means
  *	@settings		what faultline.conf may say
+ *	@steps WHO NAME...	these steps of scenarios, of both, a guest or the host; without a NAME as @options
  *	@vm-names		the verbs that share a page: all that have neither their own nor none
  *	@vm-synopsis		how they are called
  *	@vm-sections		all about each
@@ -23,7 +24,7 @@
 
 /*
  * Writes the page to out. -EINVAL with a sentence that names the line: the template names a verb or an option that is
- * not in the table, an option twice, or not all options of a verb of which it has some.
+ * not in the table, an option twice, or not all options of a verb of which it has some; likewise steps.
  */
 FL_CHECKED int fl_cli_write_manual(const char *template, FILE *out, struct fl_diag *diag);
 

@@ -6,15 +6,16 @@
 #include "cli/scenario/reading.h"
 #include "cli/scenario/take.h"
 
-#define FL_SCN_MACHINES_MAX 8u
-#define FL_SCN_SHARES_MAX   12u /* of a machine: the library takes 16, and the runner has its own */
-#define FL_SCN_DIRS_MAX	    16u
-#define FL_SCN_FILES_MAX    256u
-#define FL_SCN_ALL_ACTORS   64u /* guests of all machines, and hosts */
-#define FL_SCN_EXPECTS_MAX  256u
-#define FL_SCN_WISHES_MAX   16u
-#define FL_SCN_LOOPS_DEEP   4u
-#define FL_SCN_NOBODY	    UINT32_MAX
+#define FL_SCN_MACHINES_MAX  8u
+#define FL_SCN_SHARES_MAX    12u /* of a machine: the library takes 16, and the runner has its own */
+#define FL_SCN_DIRS_MAX	     16u
+#define FL_SCN_FILES_MAX     256u
+#define FL_SCN_ALL_ACTORS    64u /* guests of all machines, and hosts */
+#define FL_SCN_EXPECTS_MAX   256u
+#define FL_SCN_WISHES_MAX    16u
+#define FL_SCN_ARGUMENTS_MAX 60u /* of a program, its name included */
+#define FL_SCN_LOOPS_DEEP    4u
+#define FL_SCN_NOBODY	     UINT32_MAX
 
 /* An open file or a mapping of a process and of those that it has started. */
 struct fl_scn_handle {

@@ -178,9 +178,14 @@ static bool read_arguments(struct reading_step *r)
 	if (operands_end(r->line))
 		return fl_scn_wrong(r->line->reader, fl_scn_peek(r->line) ? fl_scn_peek(r->line)->pos : r->line->end,
 				    "Here a program is missing.");
-	while (!operands_end(r->line))
-		if (!fl_scn_need_text(r->line, "a program", &words[count++]))
+	while (!operands_end(r->line)) {
+		if (count == FL_SCN_ARGUMENTS_MAX)
+			return fl_scn_wrong(r->line->reader, fl_scn_peek(r->line)->pos,
+					    "A program is run with %u words at most: put a script into a file.",
+					    FL_SCN_ARGUMENTS_MAX);
+		if (!fl_scn_need_text(r->line, "a word", &words[count++]))
 			return false;
+	}
 	r->operand->words = words;
 	return true;
 }

@@ -12,7 +12,8 @@ import sys
 import tempfile
 
 EXPECTED = ["bin/faultline", "include/faultline/faultline.h", "share/man/man1/faultline.1", "share/man/man1/faultline-run.1",
-            "share/man/man1/faultline-doctor.1", "share/man/man1/faultline-scenario.1", "share/man/man5/faultline.conf.5", "share/man/man7/faultline-faults.7",
+            "share/man/man1/faultline-doctor.1", "share/man/man1/faultline-scenario.1", "share/man/man5/faultline-scenario.5",
+            "share/man/man5/faultline.conf.5", "share/man/man7/faultline-faults.7",
             "share/bash-completion/completions/faultline", "share/zsh/site-functions/_faultline",
             "share/doc/faultline/README.md", "share/doc/faultline/ARCHITECTURE.md"]
 DOCUMENTS = [f"share/doc/faultline/docs/{path.name}" for path in (pathlib.Path(__file__).parents[3] / "docs").glob("*.md")]

@@ -86,11 +86,17 @@ static void templates_are_held_against_the_table(void **state)
 	assert_refused("@options run\n@options doctor\n", "options of faultline run already");
 	assert_refused("@exits fly\n", "\"fly\" is none");
 	assert_refused("@sing\n", "no order @sing");
+	assert_refused("@steps\n", "\"\" is neither");
+	assert_refused("@steps both\n@steps host\n", "leaves out the step spin of guest");
+	assert_refused("@steps both\n@steps guest\n", "of host");
+	assert_refused("@steps host\n@steps host truncate\n", "Line 2 has the step truncate for the second time");
+	assert_refused("@steps guest punch\n", "Line 1: there is no step punch of guest");
 }
 
 static void an_option_has_all_that_is_known_of_it(void **state)
 {
-	static const struct fl_cli_choice choices[] = {{"slow", 0, "With care."}, {"fast", 1, "Without."}, {NULL, 0, NULL}};
+	static const struct fl_cli_choice choices[] = {
+		{"slow", 0, "With care."}, {"fast", 1, "Without."}, {NULL, 0, NULL}};
 	static const struct fl_cli_option option = {'s',
 						    FL_CLI_REPEATED,
 						    "speed",
@@ -113,6 +119,23 @@ static void an_option_has_all_that_is_known_of_it(void **state)
 				  ".It Cm fast\nWithout.\n"
 				  ".El\n");
 	free(text);
+}
+
+static void a_step_has_all_that_is_known_of_it(void **state)
+{
+	struct page page;
+
+	(void)state;
+	make(&page, "@steps guest read run\n@steps both\n@steps guest\n@steps host\n");
+	assert_int_equal(page.ret, 0);
+	assert_non_null(strstr(page.text, ".It Cm read Ar PLACE No \\&[ Ns Ar SIZE Ns No \\&]\n"
+					  "Loads 1, 2, 4 or 8 bytes by one instruction; the value is what it loaded.\n"
+					  "It can come to a value, a signal.\n"
+					  ".Dl read m+12K 4 => lost at m+12K\n"
+					  ".It Cm run "));
+	assert_non_null(strstr(page.text, ".Dl run sh -c \\(dqexit 3\\(dq => 3\n.El\n"));
+	assert_non_null(strstr(page.text, "Words:\n.Cm ro ,\n.Cm rw .\n"));
+	free(page.text);
 }
 
 static void text_is_no_macro(void **state)
@@ -143,6 +166,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(options_can_be_in_groups),
 	cmocka_unit_test(templates_are_held_against_the_table),
 	cmocka_unit_test(an_option_has_all_that_is_known_of_it),
+	cmocka_unit_test(a_step_has_all_that_is_known_of_it),
 	cmocka_unit_test(text_is_no_macro),
 	cmocka_unit_test(completions_have_a_place_for_the_tables),
 };

@@ -117,12 +117,11 @@ static bool check_bytes(struct fl_scn_reader *reader, const char *bytes, size_t 
 	for (size_t i = 0; i < len; i++, pos.column++) {
 		unsigned char c = (unsigned char)bytes[i];
 
+		if (pos.line > FL_SCN_LINES_MAX)
+			return fl_scn_wrong(reader, pos, "A scenario has %u lines at most: make two files of this one.",
+					    FL_SCN_LINES_MAX);
 		if (c == '\n') {
 			pos = (struct fl_scn_pos){pos.line + 1, 0};
-			if (pos.line > FL_SCN_LINES_MAX)
-				return fl_scn_wrong(reader, (struct fl_scn_pos){pos.line, 1},
-						    "A scenario has %u lines at most: make two files of this one.",
-						    FL_SCN_LINES_MAX);
 		} else if ((c < ' ' && !is_blank((char)c)) || c == 0x7f) {
 			return fl_scn_wrong(reader, pos,
 					    "The byte 0x%02x is no text: in quotes it can be written as \\x%02x.", c,

@@ -212,6 +212,20 @@ static bool read_handle(struct reading_step *r, bool (*need)(struct fl_scn_build
 	return true;
 }
 
+/* A name that the step makes, and that is known: if it is not, fl_scn_read_handles() has said why. */
+static bool read_made(struct reading_step *r, const struct fl_scn_handle *handles, uint32_t count)
+{
+	const struct fl_scn_token *token = fl_scn_need(r->line, "a name for it");
+
+	for (uint32_t i = 0; token && i < count; i++) {
+		if (strcmp(handles[i].name, token->text) == 0) {
+			r->operand->n = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool read_place(struct reading_step *r)
 {
 	uint32_t map;
@@ -285,11 +299,15 @@ static bool read_turns(struct reading_step *r)
 
 static bool read_operand(struct reading_step *r, char kind, bool optional)
 {
+	const struct fl_scn_family *family = fl_scn_family_of(r->build, r->actor);
+
 	switch (kind) {
 	case 'F':
+		return read_made(r, family->files, family->files_count);
 	case 'f':
 		return read_handle(r, fl_scn_need_handle);
 	case 'M':
+		return read_made(r, family->maps, family->maps_count);
 	case 'u':
 		return read_handle(r, fl_scn_need_mapping);
 	case 'm':

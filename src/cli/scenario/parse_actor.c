@@ -70,8 +70,8 @@ static bool settle_machine(struct fl_scn_build *build, struct fl_scn_tokens *hea
 	if (actor->relation == FL_SCN_THREAD && actor->fatal)
 		return fl_scn_wrong(head->reader, head->pos,
 				    "Whether signals are caught is the process's affair: say \"fatal\" of its guest.");
-	if (actor->relation == FL_SCN_THREAD)
-		actor->fatal = build->actors[actor->parent].fatal;
+	/* fork() leaves it as it was, too */
+	actor->fatal |= build->actors[actor->parent].fatal;
 	return true;
 }
 

@@ -181,6 +181,17 @@ static bool is_of_guests_alone(const struct fl_scn_case *of)
 	return found;
 }
 
+/* Made and mounted now: a host that cannot do that has nothing to fail in. */
+static int make_dirs(struct fl_scn_running *run, const struct fl_scn_case *of, struct fl_diag *diag)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	for (uint32_t i = 0; ret == 0 && i < of->dirs_count; i++)
+		ret = fl_scn_workdir_dir(run->workdir, &of->dirs[i], path, diag);
+	return ret;
+}
+
 static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task, size_t number,
 		    struct fl_scn_result *result)
 {
@@ -199,11 +210,12 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 		.has_span = task->has_moment,
 		.span_ns = task->moment_ns,
 	};
-	int ret = 0;
 
 	if (!taken)
 		return -ENOMEM;
-	if (opts.native && is_of_guests_alone(of))
+	int ret = make_dirs(run, of, &diag);
+
+	if (ret == 0 && opts.native && is_of_guests_alone(of))
 		ret = fl_cli_diag(&diag, -ENOTSUP, "without a guest there is no policy that could be seen at work");
 	for (uint32_t i = 0; ret == 0 && i < of->machines_count; i++)
 		ret = find_guests(run, pool, task, i, taken, &diag);

@@ -164,6 +164,8 @@ static int mount_failing(const struct fl_scn_dir *dir, const char *path, struct 
 		return fl_cli_diag(diag, -errno, "%s cannot be made: %s.", behind, strerror(errno));
 	int ret = fl_scn_failing_new(behind, path, failing);
 
+	if (ret == -EACCES) /* to open /dev/fuse */
+		ret = -EPERM;
 	if (ret < 0)
 		(void)rmdir(behind);
 	if (ret == -ENOENT || ret == -ENODEV || ret == -ENXIO)

@@ -139,6 +139,17 @@ static void wait_in_a_page_fault(struct scn_world *own, int tell)
 	_exit(3 + *(volatile uint8_t *)map);
 }
 
+/* Its server has ended with it: nobody answers, so that nobody waits. */
+static void assert_not_served(const char *tree)
+{
+	char path[PATH_MAX + 64];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s/dirs/data-failing-0/c0007", tree);
+	assert_int_equal(stat(path, &status), -1);
+	assert_true(errno == ENOTCONN || errno == ECONNABORTED);
+}
+
 static void clear_away(const char *tree)
 {
 	char command[3 * PATH_MAX + 64];
@@ -168,6 +179,7 @@ static void a_runner_that_is_killed_ends(void **state)
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_true(ends_soon(pid, &status));
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_not_served(tree);
 	clear_away(tree);
 }
 

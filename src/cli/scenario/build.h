@@ -43,7 +43,7 @@ struct fl_scn_build {
 	struct fl_scn_case *made;
 	struct fl_scn_tokens *lines;
 	uint32_t lines_count;
-	/* what made points to, while it can be written */
+	/* what made will point to, in room for all that can come; it has the counts */
 	struct fl_scn_machine *machines;
 	struct fl_scn_dir *dirs;
 	struct fl_scn_file *files;

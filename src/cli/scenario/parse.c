@@ -162,22 +162,43 @@ static bool check(struct fl_scn_build *build)
 	return good && fl_scn_check_ends(build);
 }
 
-/* Room for the most that there can be of each. */
+/* As many as there can be of `most`, in a case of so many lines. */
+static void *room_for(struct fl_scn_build *build, uint32_t most, size_t size)
+{
+	return fl_scn_alloc(&build->reader->scratch, most < build->lines_count + 1 ? most : build->lines_count + 1,
+			    size);
+}
+
 static bool make_room(struct fl_scn_build *build)
 {
-	struct fl_scn_arena *keep = &build->reader->reading->keep;
-	uint32_t lines = build->lines_count + 1;
-
-	build->machines =
-		fl_scn_alloc(keep, FL_SCN_MACHINES_MAX < lines ? FL_SCN_MACHINES_MAX : lines, sizeof(*build->machines));
-	build->dirs = fl_scn_alloc(keep, FL_SCN_DIRS_MAX < lines ? FL_SCN_DIRS_MAX : lines, sizeof(*build->dirs));
-	build->files = fl_scn_alloc(keep, FL_SCN_FILES_MAX < lines ? FL_SCN_FILES_MAX : lines, sizeof(*build->files));
-	build->actors =
-		fl_scn_alloc(keep, FL_SCN_ALL_ACTORS < lines ? FL_SCN_ALL_ACTORS : lines, sizeof(*build->actors));
-	build->expects =
-		fl_scn_alloc(keep, FL_SCN_EXPECTS_MAX < lines ? FL_SCN_EXPECTS_MAX : lines, sizeof(*build->expects));
-	build->marks = fl_scn_alloc(keep, FL_SCN_MARKS_MAX, sizeof(*build->marks));
+	build->machines = room_for(build, FL_SCN_MACHINES_MAX, sizeof(*build->machines));
+	build->dirs = room_for(build, FL_SCN_DIRS_MAX, sizeof(*build->dirs));
+	build->files = room_for(build, FL_SCN_FILES_MAX, sizeof(*build->files));
+	build->actors = room_for(build, FL_SCN_ALL_ACTORS, sizeof(*build->actors));
+	build->expects = room_for(build, FL_SCN_EXPECTS_MAX, sizeof(*build->expects));
+	build->marks = fl_scn_alloc(&build->reader->scratch, FL_SCN_MARKS_MAX, sizeof(*build->marks));
 	return build->machines && build->dirs && build->files && build->actors && build->expects && build->marks;
+}
+
+static const void *kept(struct fl_scn_build *build, const void *from, uint32_t count, size_t size)
+{
+	void *copy = fl_scn_alloc(&build->reader->reading->keep, count, size);
+
+	return copy && count ? memcpy(copy, from, count * size) : copy;
+}
+
+/* What there is now for the case, and not only for making it. */
+static bool keep(struct fl_scn_build *build)
+{
+	struct fl_scn_case *made = build->made;
+
+	made->machines = kept(build, build->machines, made->machines_count, sizeof(*made->machines));
+	made->dirs = kept(build, build->dirs, made->dirs_count, sizeof(*made->dirs));
+	made->files = kept(build, build->files, made->files_count, sizeof(*made->files));
+	made->actors = kept(build, build->actors, made->actors_count, sizeof(*made->actors));
+	made->expects = kept(build, build->expects, made->expects_count, sizeof(*made->expects));
+	made->marks = kept(build, build->marks, made->marks_count, sizeof(*made->marks));
+	return made->machines && made->dirs && made->files && made->actors && made->expects && made->marks;
 }
 
 bool fl_scn_build(struct fl_scn_reader *reader, struct fl_scn_tokens *lines, uint32_t count, struct fl_scn_case *made)
@@ -197,14 +218,8 @@ bool fl_scn_build(struct fl_scn_reader *reader, struct fl_scn_tokens *lines, uin
 		return false;
 	made->limit_ns = UINT64_C(20000000000);
 	made->repeat = 1;
-	made->machines = build->machines;
-	made->dirs = build->dirs;
-	made->files = build->files;
-	made->actors = build->actors;
-	made->expects = build->expects;
-	made->marks = build->marks;
 	for (uint32_t i = 0; i < count; i++)
 		good &= add_line(build, &lines[i], blocks, &blocks_count);
 	good &= read_blocks(build, blocks, blocks_count);
-	return good && check(build);
+	return good && check(build) && keep(build);
 }

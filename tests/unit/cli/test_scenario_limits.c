@@ -125,6 +125,19 @@ static void there_are_4096_cases(void **state)
 	end_with(&text, "1:1: 257 lines for 4096 cases are too many: the product of the two is at most 1048576.\n");
 }
 
+/* A small text that would become large. */
+static void all_cases_together_have_a_budget(void **state)
+{
+	struct text text;
+
+	(void)state;
+	begin(&text, A_TEST "matrix a = ");
+	repeat(&text, 4095, "", ",");
+	fputs("x\nhost\n\trun $a\n", text.out);
+	repeat(&text, 250, "\tsleep 1ms # ", "\n");
+	end_with(&text, "1:1: All its cases together are too large: make several files of it, or fewer cases.\n");
+}
+
 static void a_case_has_so_many_of_each(void **state)
 {
 	struct text text;
@@ -214,9 +227,14 @@ static void an_error_of_many_cases_is_told_once(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(a_text_has_a_mebibyte_at_most), cmocka_unit_test(lines_and_words_have_their_limits),
-	cmocka_unit_test(a_word_has_4096_bytes),	 cmocka_unit_test(there_are_4096_cases),
-	cmocka_unit_test(a_case_has_so_many_of_each),	 cmocka_unit_test(what_an_actor_says_fits_into_a_message),
-	cmocka_unit_test(twenty_errors_are_told),	 cmocka_unit_test(an_error_of_many_cases_is_told_once),
+	cmocka_unit_test(a_text_has_a_mebibyte_at_most),
+	cmocka_unit_test(lines_and_words_have_their_limits),
+	cmocka_unit_test(a_word_has_4096_bytes),
+	cmocka_unit_test(there_are_4096_cases),
+	cmocka_unit_test(all_cases_together_have_a_budget),
+	cmocka_unit_test(a_case_has_so_many_of_each),
+	cmocka_unit_test(what_an_actor_says_fits_into_a_message),
+	cmocka_unit_test(twenty_errors_are_told),
+	cmocka_unit_test(an_error_of_many_cases_is_told_once),
 };
 FL_TEST_MAIN(30, tests)

@@ -8,7 +8,8 @@
 #include "cli/scenario/judge.h"
 #include "cli/scenario/words.h"
 
-#define NO_LANE UINT32_MAX
+#define NO_LANE	  UINT32_MAX
+#define PAGE_BITS 12
 
 struct drawing {
 	const struct fl_scn_case_state *state;
@@ -98,21 +99,39 @@ static bool is_order(uint32_t op)
 	return op == FL_SCN_OP_LOOP || op == FL_SCN_OP_END || op == FL_SCN_OP_MARK;
 }
 
-/* The fault that this came of: the last one that began while the step ran. Index + 1, 0: none is known. */
+/* How well a fault fits to what an actor had. 0: not at all. */
+static unsigned int fit_of(const struct fl_scn_fault *fault, const struct fl_scn_actor *who,
+			   const struct fl_scn_seen *seen)
+{
+	bool has_address = seen->kind == FL_SCN_SIGNAL && seen->addr && fault->fault.flags & FL_FAULT_GVA_VALID;
+
+	if (has_address)
+		return seen->addr >> PAGE_BITS == fault->fault.gva >> PAGE_BITS ? 3 : 0;
+	return who->cpu >= 0 && fault->fault.vcpu == (uint32_t)who->cpu ? 2 : 1;
+}
+
+/*
+ * The fault that this came of: of those that began while the step ran the one at its address or, where it has none, on
+ * the CPU that the actor is bound to; the last, if there are several. Index + 1, 0: none is known.
+ */
 static uint64_t fault_of(const struct drawing *drawing, uint32_t actor, const struct fl_scn_seen *seen)
 {
 	const struct fl_scn_actor *who = &drawing->state->scenario_case->actors[actor];
 	uint64_t error_ns = drawing->state->seen[actor].clock_error_ns;
+	unsigned int best = 1;
 	uint64_t found = 0;
 
 	if (who->by_host || (seen->kind != FL_SCN_SIGNAL && seen->kind != FL_SCN_ERROR && seen->kind != FL_SCN_KILLED))
 		return 0;
 	for (size_t i = 0; i < drawing->result->faults_count; i++) {
 		const struct fl_scn_fault *fault = &drawing->result->faults[i];
+		unsigned int fit = fit_of(fault, who, seen);
 
-		if (fault->machine == who->machine && fault->at_ns + error_ns >= seen->begin_ns &&
-		    fault->at_ns <= seen->end_ns + error_ns)
-			found = i + 1;
+		if (fault->machine != who->machine || fault->at_ns + error_ns < seen->begin_ns ||
+		    fault->at_ns > seen->end_ns + error_ns || fit < best)
+			continue;
+		best = fit;
+		found = i + 1;
 	}
 	return found;
 }

@@ -66,29 +66,30 @@ static void cut(struct play *play)
 static void three_are_hit(struct play *play)
 {
 	const struct play_actor actors[] = {
-		{.steps = {{FL_SCN_OP_OPEN, {0, FL_SCN_O_READ | FL_SCN_O_WRITE}, {play->path}},
-			   {FL_SCN_OP_MAP, {0, 0, 0, LEN, RWX}},
-			   {FL_SCN_OP_MARK, {MAPPED}},
-			   {FL_SCN_OP_WAIT, {CUT_DONE}},
-			   {FL_SCN_OP_READ, {0, CUT + 1, 1}},
-			   {FL_SCN_OP_WRITE, {0, LEN - 8, 8, 1}},
-			   {FL_SCN_OP_VECTOR, {0, CUT + 16}},
-			   {FL_SCN_OP_ATOMIC, {0, CUT + 4, 4}},
-			   {FL_SCN_OP_EXEC, {0, CUT + 32}},
-			   {FL_SCN_OP_STRING, {0, 0, 0, CUT - 5, 64}},
-			   {FL_SCN_OP_TOUCH, {0, 0, LEN}},
-			   {FL_SCN_OP_READ_TO, {0, 0, 0, CUT, 512}},
-			   {FL_SCN_OP_FUTEX, {0, CUT}},
-			   {FL_SCN_OP_CHECK, {0, 4096, CUT - 4096, FL_SCN_CONTENT_PATTERN, 4096}}}},
+		{.steps = {{.op = FL_SCN_OP_OPEN, .n = {0, FL_SCN_O_READ | FL_SCN_O_WRITE}, .words = {play->path}},
+			   {.op = FL_SCN_OP_MAP, .n = {0, 0, 0, LEN, RWX}},
+			   {.op = FL_SCN_OP_MARK, .n = {MAPPED}},
+			   {.op = FL_SCN_OP_WAIT, .n = {CUT_DONE}},
+			   {.op = FL_SCN_OP_READ, .n = {0, CUT + 1, 1}},
+			   {.op = FL_SCN_OP_WRITE, .n = {0, LEN - 8, 8, 1}},
+			   {.op = FL_SCN_OP_VECTOR, .n = {0, CUT + 16}},
+			   {.op = FL_SCN_OP_ATOMIC, .n = {0, CUT + 4, 4}},
+			   {.op = FL_SCN_OP_EXEC, .n = {0, CUT + 32}},
+			   {.op = FL_SCN_OP_STRING, .n = {0, 0, 0, CUT - 5, 64}},
+			   {.op = FL_SCN_OP_TOUCH, .n = {0, 0, LEN}},
+			   {.op = FL_SCN_OP_READ_TO, .n = {0, 0, 0, CUT, 512}},
+			   {.op = FL_SCN_OP_FUTEX, .n = {0, CUT}},
+			   {.op = FL_SCN_OP_CHECK, .n = {0, 4096, CUT - 4096, FL_SCN_CONTENT_PATTERN, 4096}}}},
 		{.fatal = true,
-		 .steps = {{FL_SCN_OP_OPEN, {0, FL_SCN_O_READ}, {play->path}},
-			   {FL_SCN_OP_MAP, {0, 0, 0, LEN, FL_SCN_MAP_READ}},
-			   {FL_SCN_OP_THREAD, {2}},
-			   {FL_SCN_OP_WAIT, {CUT_DONE, 5 * MS, 5 * MS}},
-			   {FL_SCN_OP_READ, {0, CUT, 8}}}},
+		 .steps = {{.op = FL_SCN_OP_OPEN, .n = {0, FL_SCN_O_READ}, .words = {play->path}},
+			   {.op = FL_SCN_OP_MAP, .n = {0, 0, 0, LEN, FL_SCN_MAP_READ}},
+			   {.op = FL_SCN_OP_THREAD, .n = {2}},
+			   {.op = FL_SCN_OP_WAIT, .n = {CUT_DONE, 5 * MS, 5 * MS}},
+			   {.op = FL_SCN_OP_READ, .n = {0, CUT, 8}}}},
 		{.relation = FL_SCN_THREAD,
 		 .parent = 1,
-		 .steps = {{FL_SCN_OP_MARK, {THREAD_MAPPED}}, {FL_SCN_OP_SLEEP, {60000 * MS, 60000 * MS}}}},
+		 .steps = {{.op = FL_SCN_OP_MARK, .n = {THREAD_MAPPED}},
+			   {.op = FL_SCN_OP_SLEEP, .n = {60000 * MS, 60000 * MS}}}},
 	};
 	static const uint32_t at[] = {CUT + 1, LEN - 8, CUT + 16, CUT + 4, CUT + 32, CUT, CUT};
 	uint32_t step = FIRST;
@@ -111,13 +112,13 @@ static void three_are_hit(struct play *play)
 static void a_loop_is_quick_and_can_be_stopped(struct play *play)
 {
 	const struct play_actor actors[] = {
-		{.steps = {{FL_SCN_OP_OPEN, {0, FL_SCN_O_READ}, {play->path}},
-			   {FL_SCN_OP_MAP, {0, 0, 0, 4096, FL_SCN_MAP_READ}},
-			   {FL_SCN_OP_LOOP, {TURNS}},
-			   {FL_SCN_OP_READ, {0, 8, 8}},
-			   {FL_SCN_OP_END},
-			   {FL_SCN_OP_MARK, {MAPPED}}}},
-		{.steps = {{FL_SCN_OP_RUN, {0}, {"sleep", "600"}}}},
+		{.steps = {{.op = FL_SCN_OP_OPEN, .n = {0, FL_SCN_O_READ}, .words = {play->path}},
+			   {.op = FL_SCN_OP_MAP, .n = {0, 0, 0, 4096, FL_SCN_MAP_READ}},
+			   {.op = FL_SCN_OP_LOOP, .n = {TURNS}},
+			   {.op = FL_SCN_OP_READ, .n = {0, 8, 8}},
+			   {.op = FL_SCN_OP_END},
+			   {.op = FL_SCN_OP_MARK, .n = {MAPPED}}}},
+		{.steps = {{.op = FL_SCN_OP_RUN, .n = {0}, .words = {"sleep", "600"}}}},
 	};
 	uint64_t begin;
 

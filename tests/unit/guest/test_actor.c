@@ -15,17 +15,16 @@
 #define RWX (FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_EXEC)
 enum { MAPPED, CUT_DONE };
 
-/* The first five steps of an actor: the file is handle 0 and mapping 0, memory of its own is mapping 1. */
-#define OPEN_AND_MAP(path)                                                                                \
-	{FL_SCN_OP_OPEN, {0, RW}, {path}}, {FL_SCN_OP_MAP, {0, 0, 0, LEN, RWX}},                          \
-		{FL_SCN_OP_MAP, {1, 0, 0, LEN, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_PRIVATE}}, \
-		{FL_SCN_OP_FILL, {1, 0, CUT, 0x5a}}, {FL_SCN_OP_MARK, {MAPPED}},                          \
-	{                                                                                                 \
-		FL_SCN_OP_WAIT,                                                                           \
-		{                                                                                         \
-			CUT_DONE                                                                          \
-		}                                                                                         \
-	}
+/* The first six steps of an actor: the file is handle 0 and mapping 0, memory of its own is mapping 1. */
+/* clang-format off */
+#define OPEN_AND_MAP(path)                                                                                  \
+	{.op = FL_SCN_OP_OPEN, .n = {0, RW}, .words = {path}},                                              \
+	{.op = FL_SCN_OP_MAP, .n = {0, 0, 0, LEN, RWX}},                                                    \
+	{.op = FL_SCN_OP_MAP, .n = {1, 0, 0, LEN, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_PRIVATE}}, \
+	{.op = FL_SCN_OP_FILL, .n = {1, 0, CUT, 0x5a}},                                                     \
+	{.op = FL_SCN_OP_MARK, .n = {MAPPED}},                                                              \
+	{.op = FL_SCN_OP_WAIT, .n = {CUT_DONE}}
+/* clang-format on */
 #define FIRST	 6u
 #define MAP_STEP 1u
 
@@ -45,28 +44,28 @@ static void a_lost_page_is_an_exact_address(void **state)
 	struct play *play = *state;
 	const struct play_actor actor = {.steps = {
 						 OPEN_AND_MAP(play->path),
-						 {FL_SCN_OP_READ, {0, CUT, 1}},
-						 {FL_SCN_OP_READ, {0, CUT + 2, 2}},
-						 {FL_SCN_OP_READ, {0, CUT + 4, 4}},
-						 {FL_SCN_OP_READ, {0, CUT + 4096 + 8, 8}},
-						 {FL_SCN_OP_WRITE, {0, CUT + 1, 1, 1}},
-						 {FL_SCN_OP_WRITE, {0, CUT + 2, 2, 1}},
-						 {FL_SCN_OP_WRITE, {0, CUT + 4, 4, 1}},
-						 {FL_SCN_OP_WRITE, {0, LEN - 8, 8, 1}},
-						 {FL_SCN_OP_VECTOR, {0, CUT + 16}},
-						 {FL_SCN_OP_ATOMIC, {0, CUT + 1, 1}},
-						 {FL_SCN_OP_ATOMIC, {0, CUT + 2, 2}},
-						 {FL_SCN_OP_ATOMIC, {0, CUT + 4, 4}},
-						 {FL_SCN_OP_ATOMIC, {0, CUT + 8, 8}},
-						 {FL_SCN_OP_EXEC, {0, CUT + 32}},
-						 {FL_SCN_OP_TOUCH, {0, 4096, LEN - 4096}},
-						 {FL_SCN_OP_CHECK, {0, 0, LEN, FL_SCN_CONTENT_PATTERN, 0}},
-						 {FL_SCN_OP_FILL, {0, CUT - 64, 128, 0}},
-						 {FL_SCN_OP_COPY, {1, 0, 0, CUT, 64}},
-						 {FL_SCN_OP_STRING, {1, 0, 0, CUT - 5, 64}},
-						 {FL_SCN_OP_STRING, {0, CUT - 7, 1, 0, 64}},
+						 {.op = FL_SCN_OP_READ, .n = {0, CUT, 1}},
+						 {.op = FL_SCN_OP_READ, .n = {0, CUT + 2, 2}},
+						 {.op = FL_SCN_OP_READ, .n = {0, CUT + 4, 4}},
+						 {.op = FL_SCN_OP_READ, .n = {0, CUT + 4096 + 8, 8}},
+						 {.op = FL_SCN_OP_WRITE, .n = {0, CUT + 1, 1, 1}},
+						 {.op = FL_SCN_OP_WRITE, .n = {0, CUT + 2, 2, 1}},
+						 {.op = FL_SCN_OP_WRITE, .n = {0, CUT + 4, 4, 1}},
+						 {.op = FL_SCN_OP_WRITE, .n = {0, LEN - 8, 8, 1}},
+						 {.op = FL_SCN_OP_VECTOR, .n = {0, CUT + 16}},
+						 {.op = FL_SCN_OP_ATOMIC, .n = {0, CUT + 1, 1}},
+						 {.op = FL_SCN_OP_ATOMIC, .n = {0, CUT + 2, 2}},
+						 {.op = FL_SCN_OP_ATOMIC, .n = {0, CUT + 4, 4}},
+						 {.op = FL_SCN_OP_ATOMIC, .n = {0, CUT + 8, 8}},
+						 {.op = FL_SCN_OP_EXEC, .n = {0, CUT + 32}},
+						 {.op = FL_SCN_OP_TOUCH, .n = {0, 4096, LEN - 4096}},
+						 {.op = FL_SCN_OP_CHECK, .n = {0, 0, LEN, FL_SCN_CONTENT_PATTERN, 0}},
+						 {.op = FL_SCN_OP_FILL, .n = {0, CUT - 64, 128, 0}},
+						 {.op = FL_SCN_OP_COPY, .n = {1, 0, 0, CUT, 64}},
+						 {.op = FL_SCN_OP_STRING, .n = {1, 0, 0, CUT - 5, 64}},
+						 {.op = FL_SCN_OP_STRING, .n = {0, CUT - 7, 1, 0, 64}},
 						 /* what is whole is read as before */
-						 {FL_SCN_OP_READ, {0, CUT - 8, 8}},
+						 {.op = FL_SCN_OP_READ, .n = {0, CUT - 8, 8}},
 					 }};
 	static const uint32_t at[] = {CUT,     CUT + 2,	 CUT + 4, CUT + 4104, CUT + 1, CUT + 2, CUT + 4,
 				      LEN - 8, CUT + 16, CUT + 1, CUT + 2,    CUT + 4, CUT + 8, CUT + 32,
@@ -91,22 +90,22 @@ static void system_calls_say_errors(void **state)
 	snprintf(nothing, sizeof(nothing), "%s/nothing", play->dir);
 	const struct play_actor actor = {.steps = {
 						 OPEN_AND_MAP(play->path),
-						 {FL_SCN_OP_READ_TO, {0, 0, 0, CUT, 512}},
-						 {FL_SCN_OP_WRITE_FROM, {0, 0, 0, CUT, 512}},
-						 {FL_SCN_OP_FUTEX, {0, CUT}},
-						 {FL_SCN_OP_MLOCK, {0, CUT, 4096}},
-						 {FL_SCN_OP_MADVISE, {0, CUT, 4096, MADV_POPULATE_READ}},
-						 {FL_SCN_OP_MSYNC, {0, 1, 4096}},
-						 {FL_SCN_OP_OPEN, {1, FL_SCN_O_READ}, {nothing}},
-						 {FL_SCN_OP_STAT, {0}, {nothing}},
-						 {FL_SCN_OP_UNLINK, {0}, {nothing}},
-						 {FL_SCN_OP_RENAME, {0}, {nothing, nothing}},
-						 {FL_SCN_OP_TRUNCATE, {1}, {nothing}},
-						 {FL_SCN_OP_RUN, {0}, {nothing}},
-						 {FL_SCN_OP_PREAD, {5, 0, 1}},
-						 {FL_SCN_OP_CLOSE, {5}},
-						 {FL_SCN_OP_FALLOCATE, {0, 0, 0, 0}},
-						 {FL_SCN_OP_FUTEX, {0, 0}}, /* a page that is there */
+						 {.op = FL_SCN_OP_READ_TO, .n = {0, 0, 0, CUT, 512}},
+						 {.op = FL_SCN_OP_WRITE_FROM, .n = {0, 0, 0, CUT, 512}},
+						 {.op = FL_SCN_OP_FUTEX, .n = {0, CUT}},
+						 {.op = FL_SCN_OP_MLOCK, .n = {0, CUT, 4096}},
+						 {.op = FL_SCN_OP_MADVISE, .n = {0, CUT, 4096, MADV_POPULATE_READ}},
+						 {.op = FL_SCN_OP_MSYNC, .n = {0, 1, 4096}},
+						 {.op = FL_SCN_OP_OPEN, .n = {1, FL_SCN_O_READ}, .words = {nothing}},
+						 {.op = FL_SCN_OP_STAT, .n = {0}, .words = {nothing}},
+						 {.op = FL_SCN_OP_UNLINK, .n = {0}, .words = {nothing}},
+						 {.op = FL_SCN_OP_RENAME, .n = {0}, .words = {nothing, nothing}},
+						 {.op = FL_SCN_OP_TRUNCATE, .n = {1}, .words = {nothing}},
+						 {.op = FL_SCN_OP_RUN, .n = {0}, .words = {nothing}},
+						 {.op = FL_SCN_OP_PREAD, .n = {5, 0, 1}},
+						 {.op = FL_SCN_OP_CLOSE, .n = {5}},
+						 {.op = FL_SCN_OP_FALLOCATE, .n = {0, 0, 0, 0}},
+						 {.op = FL_SCN_OP_FUTEX, .n = {0, 0}}, /* a page that is there */
 					 }};
 	/* futex(2), mlock(2), madvise(2), msync(2), and the rest of the manual */
 	static const int errors[] = {EFAULT, EFAULT, EFAULT, ENOMEM, EFAULT, EINVAL, ENOENT, ENOENT,
@@ -127,38 +126,39 @@ static void files_are_read_and_written(void **state)
 	snprintf(third, sizeof(third), "%s/third", play->dir);
 	const struct play_actor actor = {
 		.steps = {
-			{FL_SCN_OP_OPEN, {0, RW | FL_SCN_O_CREATE}, {play->path}},
-			{FL_SCN_OP_PWRITE, {0, 0, 5}},
-			{FL_SCN_OP_PWRITE, {0, 5, 8187}}, /* of no aligned offset */
-			{FL_SCN_OP_STAT, {0}, {play->path}},
-			{FL_SCN_OP_PREAD, {0, 8000, 4096}},
-			{FL_SCN_OP_MAP, {3, 0, 0, 8192, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_POPULATE}},
-			{FL_SCN_OP_CHECK, {3, 0, 8192, FL_SCN_CONTENT_PATTERN, 0}},
-			{FL_SCN_OP_OPEN, {1, RW | FL_SCN_O_CREATE}, {other}},
-			{FL_SCN_OP_SENDFILE, {1, 0, 4096, 4096}},
-			{FL_SCN_OP_COPY_RANGE, {1, 4096, 0, 0, 4096}},
-			{FL_SCN_OP_FTRUNCATE, {1, 12288}},
-			{FL_SCN_OP_FALLOCATE, {1, 0, 4096, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}},
-			{FL_SCN_OP_MAP, {4, 1, 4096, 8192, FL_SCN_MAP_READ}},
-			{FL_SCN_OP_CHECK, {4, 0, 4096, FL_SCN_CONTENT_PATTERN, 0}},
-			{FL_SCN_OP_CHECK, {4, 4096, 4096, FL_SCN_CONTENT_ZEROS, 0}},
-			{FL_SCN_OP_CHECK, {4, 0, 8192, FL_SCN_CONTENT_PATTERN, 0}}, /* up to the hole */
-			{FL_SCN_OP_MSYNC, {3, 0, 8192}},
-			{FL_SCN_OP_FSYNC, {1}},
-			{FL_SCN_OP_UNMAP, {4}},
-			{FL_SCN_OP_CLOSE, {1}},
-			{FL_SCN_OP_RENAME, {0}, {other, third}},
-			{FL_SCN_OP_TRUNCATE, {5}, {third}},
-			{FL_SCN_OP_STAT, {0}, {third}},
-			{FL_SCN_OP_UNLINK, {0}, {third}},
-			{FL_SCN_OP_READ, {3, 8, 8}},
-			{FL_SCN_OP_READ, {3, 9, 2}},
-			{FL_SCN_OP_WRITE, {3, 8, 4, 0x1122334455667788}},
-			{FL_SCN_OP_ATOMIC, {3, 8, 4}},
-			{FL_SCN_OP_READ, {3, 8, 4}},
-			{FL_SCN_OP_VECTOR, {3, 1}},
-			{FL_SCN_OP_TOUCH, {3, 1, 8191}},
-			{FL_SCN_OP_MADVISE, {3, 0, 4096, MADV_WILLNEED}},
+			{.op = FL_SCN_OP_OPEN, .n = {0, RW | FL_SCN_O_CREATE}, .words = {play->path}},
+			{.op = FL_SCN_OP_PWRITE, .n = {0, 0, 5}},
+			{.op = FL_SCN_OP_PWRITE, .n = {0, 5, 8187}}, /* of no aligned offset */
+			{.op = FL_SCN_OP_STAT, .n = {0}, .words = {play->path}},
+			{.op = FL_SCN_OP_PREAD, .n = {0, 8000, 4096}},
+			{.op = FL_SCN_OP_MAP,
+			 .n = {3, 0, 0, 8192, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE | FL_SCN_MAP_POPULATE}},
+			{.op = FL_SCN_OP_CHECK, .n = {3, 0, 8192, FL_SCN_CONTENT_PATTERN, 0}},
+			{.op = FL_SCN_OP_OPEN, .n = {1, RW | FL_SCN_O_CREATE}, .words = {other}},
+			{.op = FL_SCN_OP_SENDFILE, .n = {1, 0, 4096, 4096}},
+			{.op = FL_SCN_OP_COPY_RANGE, .n = {1, 4096, 0, 0, 4096}},
+			{.op = FL_SCN_OP_FTRUNCATE, .n = {1, 12288}},
+			{.op = FL_SCN_OP_FALLOCATE, .n = {1, 0, 4096, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}},
+			{.op = FL_SCN_OP_MAP, .n = {4, 1, 4096, 8192, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_CHECK, .n = {4, 0, 4096, FL_SCN_CONTENT_PATTERN, 0}},
+			{.op = FL_SCN_OP_CHECK, .n = {4, 4096, 4096, FL_SCN_CONTENT_ZEROS, 0}},
+			{.op = FL_SCN_OP_CHECK, .n = {4, 0, 8192, FL_SCN_CONTENT_PATTERN, 0}}, /* up to the hole */
+			{.op = FL_SCN_OP_MSYNC, .n = {3, 0, 8192}},
+			{.op = FL_SCN_OP_FSYNC, .n = {1}},
+			{.op = FL_SCN_OP_UNMAP, .n = {4}},
+			{.op = FL_SCN_OP_CLOSE, .n = {1}},
+			{.op = FL_SCN_OP_RENAME, .n = {0}, .words = {other, third}},
+			{.op = FL_SCN_OP_TRUNCATE, .n = {5}, .words = {third}},
+			{.op = FL_SCN_OP_STAT, .n = {0}, .words = {third}},
+			{.op = FL_SCN_OP_UNLINK, .n = {0}, .words = {third}},
+			{.op = FL_SCN_OP_READ, .n = {3, 8, 8}},
+			{.op = FL_SCN_OP_READ, .n = {3, 9, 2}},
+			{.op = FL_SCN_OP_WRITE, .n = {3, 8, 4, 0x1122334455667788}},
+			{.op = FL_SCN_OP_ATOMIC, .n = {3, 8, 4}},
+			{.op = FL_SCN_OP_READ, .n = {3, 8, 4}},
+			{.op = FL_SCN_OP_VECTOR, .n = {3, 1}},
+			{.op = FL_SCN_OP_TOUCH, .n = {3, 1, 8191}},
+			{.op = FL_SCN_OP_MADVISE, .n = {3, 0, 4096, MADV_WILLNEED}},
 		}};
 	uint64_t second = fl_scn_pattern(8);
 	const uint64_t values[] = {
@@ -194,14 +194,15 @@ static void make_code(const struct play *play)
 static void code_is_called(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {.steps = {
-						 {FL_SCN_OP_OPEN, {0, FL_SCN_O_READ}, {play->path}},
-						 {FL_SCN_OP_MAP, {0, 0, 0, 4096, FL_SCN_MAP_READ | FL_SCN_MAP_EXEC}},
-						 {FL_SCN_OP_EXEC, {0, 0x70}},
-						 {FL_SCN_OP_MAP, {1, 0, 0, 4096, FL_SCN_MAP_READ}},
-						 {FL_SCN_OP_EXEC, {1, 0x70}},
-						 {FL_SCN_OP_WRITE, {0, 8, 8, 1}},
-					 }};
+	const struct play_actor actor = {
+		.steps = {
+			{.op = FL_SCN_OP_OPEN, .n = {0, FL_SCN_O_READ}, .words = {play->path}},
+			{.op = FL_SCN_OP_MAP, .n = {0, 0, 0, 4096, FL_SCN_MAP_READ | FL_SCN_MAP_EXEC}},
+			{.op = FL_SCN_OP_EXEC, .n = {0, 0x70}},
+			{.op = FL_SCN_OP_MAP, .n = {1, 0, 0, 4096, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_EXEC, .n = {1, 0x70}},
+			{.op = FL_SCN_OP_WRITE, .n = {0, 8, 8, 1}},
+		}};
 	const struct fl_scn_wire_outcome *outcome;
 
 	make_code(play);
@@ -224,11 +225,12 @@ static void code_is_called(void **state)
 static void programs_are_run(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {.steps = {
-						 {FL_SCN_OP_RUN, {0}, {"sh", "-c", "exit 3"}},
-						 {FL_SCN_OP_RUN, {0}, {"/bin/sh", "-c", "kill -9 $$"}},
-						 {FL_SCN_OP_SAY, {0}, {"after"}},
-					 }};
+	const struct play_actor actor = {
+		.steps = {
+			{.op = FL_SCN_OP_RUN, .n = {0}, .words = {"sh", "-c", "exit 3"}},
+			{.op = FL_SCN_OP_RUN, .n = {0}, .words = {"/bin/sh", "-c", "kill -9 $$"}},
+			{.op = FL_SCN_OP_SAY, .n = {0}, .words = {"after"}},
+		}};
 
 	play_load(play, &actor);
 	play_start(play);
@@ -243,17 +245,18 @@ static void programs_are_run(void **state)
 static void what_is_not_there_cannot_be_used(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {.steps = {
-						 {FL_SCN_OP_OPEN, {0, RW | FL_SCN_O_CREATE}, {play->path}},
-						 {FL_SCN_OP_MAP, {0, 0, 0, 5000, FL_SCN_MAP_READ}},
-						 {FL_SCN_OP_READ, {0, 8185, 8}},
-						 {FL_SCN_OP_READ, {7, 0, 8}},
-						 {FL_SCN_OP_OPEN, {0, RW}, {play->path}},
-						 {FL_SCN_OP_MAP, {0, 0, 0, 4096, FL_SCN_MAP_READ}},
-						 {FL_SCN_OP_COPY, {0, 0, 7, 0, 1}},
-						 {FL_SCN_OP_PREAD, {0, 0, UINT64_C(1) << 40}},
-						 {FL_SCN_OP_UNMAP, {3}},
-					 }};
+	const struct play_actor actor = {
+		.steps = {
+			{.op = FL_SCN_OP_OPEN, .n = {0, RW | FL_SCN_O_CREATE}, .words = {play->path}},
+			{.op = FL_SCN_OP_MAP, .n = {0, 0, 0, 5000, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_READ, .n = {0, 8185, 8}},
+			{.op = FL_SCN_OP_READ, .n = {7, 0, 8}},
+			{.op = FL_SCN_OP_OPEN, .n = {0, RW}, .words = {play->path}},
+			{.op = FL_SCN_OP_MAP, .n = {0, 0, 0, 4096, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_COPY, .n = {0, 0, 7, 0, 1}},
+			{.op = FL_SCN_OP_PREAD, .n = {0, 0, UINT64_C(1) << 40}},
+			{.op = FL_SCN_OP_UNMAP, .n = {3}},
+		}};
 	static const int errors[] = {0, 0, EINVAL, EBADF, EEXIST, EEXIST, EBADF, ENOMEM, EBADF};
 
 	play_load(play, &actor);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Actors among each other, their life and its end, and what the program makes of a host that says nonsense. */
+/* Actors among each other: marks, loops, threads, children, and those that a signal ends. */
 #include "actor_play.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define LEN 65536u
 #define CUT 12288u
@@ -17,14 +13,11 @@
 #define MRW (FL_SCN_MAP_READ | FL_SCN_MAP_WRITE)
 enum { MAPPED, CUT_DONE, GO, LATER };
 
-#define OPEN_AND_MAP(path)                 \
-	{FL_SCN_OP_OPEN, {0, RW}, {path}}, \
-	{                                  \
-		FL_SCN_OP_MAP,             \
-		{                          \
-			0, 0, 0, LEN, MRW  \
-		}                          \
-	}
+/* clang-format off */
+#define OPEN_AND_MAP(path)                                     \
+	{.op = FL_SCN_OP_OPEN, .n = {0, RW}, .words = {path}}, \
+	{.op = FL_SCN_OP_MAP, .n = {0, 0, 0, LEN, MRW}}
+/* clang-format on */
 #define MAP_STEP 1u
 
 static uint64_t count_of(const struct play *play, uint32_t actor, uint32_t step)
@@ -47,16 +40,17 @@ static void loops_turn(void **state)
 	const struct play_actor actor = {
 		.steps = {
 			OPEN_AND_MAP(play->path),
-			{FL_SCN_OP_LOOP, {100000}},
-			{FL_SCN_OP_READ, {0, 8, 8}},
-			{FL_SCN_OP_END},
-			{FL_SCN_OP_LOOP, {3}},
-			{FL_SCN_OP_LOOP, {0, GO}}, /* once at least, and once in each turn of the outer one */
-			{FL_SCN_OP_READ, {0, 16, 8}},
-			{FL_SCN_OP_MARK, {GO}},
-			{FL_SCN_OP_END},
-			{FL_SCN_OP_READ, {0, 24, 8}},
-			{FL_SCN_OP_END},
+			{.op = FL_SCN_OP_LOOP, .n = {100000}},
+			{.op = FL_SCN_OP_READ, .n = {0, 8, 8}},
+			{.op = FL_SCN_OP_END},
+			{.op = FL_SCN_OP_LOOP, .n = {3}},
+			{.op = FL_SCN_OP_LOOP,
+			 .n = {0, GO}}, /* once at least, and once in each turn of the outer one */
+			{.op = FL_SCN_OP_READ, .n = {0, 16, 8}},
+			{.op = FL_SCN_OP_MARK, .n = {GO}},
+			{.op = FL_SCN_OP_END},
+			{.op = FL_SCN_OP_READ, .n = {0, 24, 8}},
+			{.op = FL_SCN_OP_END},
 		}};
 	struct fl_scn_progress progress;
 	uint64_t took;
@@ -83,8 +77,10 @@ static void who_waits_is_told_by_marks(void **state)
 {
 	struct play *play = *state;
 	const struct play_actor actors[] = {
-		{.steps = {{FL_SCN_OP_WAIT, {GO, 30 * MS, 30 * MS}}, {FL_SCN_OP_MARK, {LATER}}}},
-		{.steps = {{FL_SCN_OP_WAIT, {LATER}}, {FL_SCN_OP_SLEEP, {5 * MS, 5 * MS}}, {FL_SCN_OP_SPIN, {MS, MS}}}},
+		{.steps = {{.op = FL_SCN_OP_WAIT, .n = {GO, 30 * MS, 30 * MS}}, {.op = FL_SCN_OP_MARK, .n = {LATER}}}},
+		{.steps = {{.op = FL_SCN_OP_WAIT, .n = {LATER}},
+			   {.op = FL_SCN_OP_SLEEP, .n = {5 * MS, 5 * MS}},
+			   {.op = FL_SCN_OP_SPIN, .n = {MS, MS}}}},
 	};
 	const struct fl_scn_wire_outcome *outcome;
 	uint64_t set, later;
@@ -106,7 +102,8 @@ static void who_waits_is_told_by_marks(void **state)
 static void a_barrier_has_parties_on_both_sides(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {.steps = {{FL_SCN_OP_MARK, {MAPPED}}, {FL_SCN_OP_BARRIER, {GO, 3}}}};
+	const struct play_actor actor = {
+		.steps = {{.op = FL_SCN_OP_MARK, .n = {MAPPED}}, {.op = FL_SCN_OP_BARRIER, .n = {GO, 3}}}};
 	const struct play_actor actors[] = {actor, actor};
 	uint64_t ns, now;
 	int ret;
@@ -128,7 +125,7 @@ static void a_barrier_has_parties_on_both_sides(void **state)
 static void an_actor_is_where_it_was_bound_to(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {.cpu = 1, .steps = {{FL_SCN_OP_SPIN, {MS, MS}}}};
+	const struct play_actor actor = {.cpu = 1, .steps = {{.op = FL_SCN_OP_SPIN, .n = {MS, MS}}}};
 
 	run(play, &actor, 1);
 	play_until_done(play);
@@ -140,12 +137,14 @@ static void time_that_is_over_is_late(void **state)
 {
 	struct play *play = *state;
 	const struct play_actor actors[] = {
-		{.steps = {{FL_SCN_OP_WAIT, {GO}}, {FL_SCN_OP_MARK, {LATER}}}},
-		{.steps = {{FL_SCN_OP_LOOP, {0, GO}}, {FL_SCN_OP_MARK, {CUT_DONE}}, {FL_SCN_OP_END}}},
-		{.steps = {{FL_SCN_OP_SLEEP, {60000 * MS, 60000 * MS}}}},
-		{.steps = {{FL_SCN_OP_BARRIER, {MAPPED, 2}}}},
-		{.steps = {{FL_SCN_OP_RUN, {0}, {"sleep", "60"}}}},
-		{.steps = {{FL_SCN_OP_SPIN, {60000 * MS, 60000 * MS}}}},
+		{.steps = {{.op = FL_SCN_OP_WAIT, .n = {GO}}, {.op = FL_SCN_OP_MARK, .n = {LATER}}}},
+		{.steps = {{.op = FL_SCN_OP_LOOP, .n = {0, GO}},
+			   {.op = FL_SCN_OP_MARK, .n = {CUT_DONE}},
+			   {.op = FL_SCN_OP_END}}},
+		{.steps = {{.op = FL_SCN_OP_SLEEP, .n = {60000 * MS, 60000 * MS}}}},
+		{.steps = {{.op = FL_SCN_OP_BARRIER, .n = {MAPPED, 2}}}},
+		{.steps = {{.op = FL_SCN_OP_RUN, .n = {0}, .words = {"sleep", "60"}}}},
+		{.steps = {{.op = FL_SCN_OP_SPIN, .n = {60000 * MS, 60000 * MS}}}},
 	};
 	static const uint32_t late[] = {0, 2, 0, 0, 0, 0};
 	uint64_t begin = play_now_ns();
@@ -166,7 +165,8 @@ static void time_that_is_over_is_late(void **state)
 static void a_stop_on_the_page_ends_waits(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {.steps = {{FL_SCN_OP_MARK, {MAPPED}}, {FL_SCN_OP_WAIT, {GO}}}};
+	const struct play_actor actor = {
+		.steps = {{.op = FL_SCN_OP_MARK, .n = {MAPPED}}, {.op = FL_SCN_OP_WAIT, .n = {GO}}}};
 
 	run(play, &actor, 1);
 	play_wait_mark(play, MAPPED);
@@ -178,8 +178,9 @@ static void a_stop_on_the_page_ends_waits(void **state)
 static void a_page_that_is_gone_makes_waits_late(void **state)
 {
 	struct play *play = *state;
-	const struct play_actor actor = {
-		.steps = {{FL_SCN_OP_MARK, {MAPPED}}, {FL_SCN_OP_SLEEP, {50 * MS, 50 * MS}}, {FL_SCN_OP_WAIT, {GO}}}};
+	const struct play_actor actor = {.steps = {{.op = FL_SCN_OP_MARK, .n = {MAPPED}},
+						   {.op = FL_SCN_OP_SLEEP, .n = {50 * MS, 50 * MS}},
+						   {.op = FL_SCN_OP_WAIT, .n = {GO}}}};
 
 	run(play, &actor, 1);
 	play_wait_mark(play, MAPPED);
@@ -196,29 +197,29 @@ static void threads_and_children_share_what_they_should(void **state)
 	struct play *play = *state;
 	const struct play_actor actors[] = {
 		{.steps = {OPEN_AND_MAP(play->path),
-			   {FL_SCN_OP_THREAD, {1}},
-			   {FL_SCN_OP_FORK, {2}},
-			   {FL_SCN_OP_JOIN, {1}},
-			   {FL_SCN_OP_JOIN, {2}},
-			   {FL_SCN_OP_READ, {1, 0, 8}}, /* the thread's mapping */
-			   {FL_SCN_OP_READ, {2, 0, 8}}, /* the child's: not here */
-			   {FL_SCN_OP_THREAD, {1}}}},	/* only once */
+			   {.op = FL_SCN_OP_THREAD, .n = {1}},
+			   {.op = FL_SCN_OP_FORK, .n = {2}},
+			   {.op = FL_SCN_OP_JOIN, .n = {1}},
+			   {.op = FL_SCN_OP_JOIN, .n = {2}},
+			   {.op = FL_SCN_OP_READ, .n = {1, 0, 8}}, /* the thread's mapping */
+			   {.op = FL_SCN_OP_READ, .n = {2, 0, 8}}, /* the child's: not here */
+			   {.op = FL_SCN_OP_THREAD, .n = {1}}}},   /* only once */
 		{.relation = FL_SCN_THREAD,
-		 .steps = {{FL_SCN_OP_MAP, {1, 0, 4096, 4096, MRW}},
-			   {FL_SCN_OP_MARK, {MAPPED}},
-			   {FL_SCN_OP_WAIT, {CUT_DONE}},
-			   {FL_SCN_OP_READ, {0, CUT, 8}},
-			   {FL_SCN_OP_PREAD, {0, 0, 4096}}}},
+		 .steps = {{.op = FL_SCN_OP_MAP, .n = {1, 0, 4096, 4096, MRW}},
+			   {.op = FL_SCN_OP_MARK, .n = {MAPPED}},
+			   {.op = FL_SCN_OP_WAIT, .n = {CUT_DONE}},
+			   {.op = FL_SCN_OP_READ, .n = {0, CUT, 8}},
+			   {.op = FL_SCN_OP_PREAD, .n = {0, 0, 4096}}}},
 		{.relation = FL_SCN_CHILD,
-		 .steps = {{FL_SCN_OP_MAP, {2, 0, 0, 4096, MRW}},
-			   {FL_SCN_OP_MARK, {GO}},
-			   {FL_SCN_OP_THREAD, {3}},
-			   {FL_SCN_OP_WAIT, {CUT_DONE}},
-			   {FL_SCN_OP_READ, {0, CUT + 8, 8}},
-			   {FL_SCN_OP_JOIN, {3}}}},
+		 .steps = {{.op = FL_SCN_OP_MAP, .n = {2, 0, 0, 4096, MRW}},
+			   {.op = FL_SCN_OP_MARK, .n = {GO}},
+			   {.op = FL_SCN_OP_THREAD, .n = {3}},
+			   {.op = FL_SCN_OP_WAIT, .n = {CUT_DONE}},
+			   {.op = FL_SCN_OP_READ, .n = {0, CUT + 8, 8}},
+			   {.op = FL_SCN_OP_JOIN, .n = {3}}}},
 		{.relation = FL_SCN_THREAD,
 		 .parent = 2,
-		 .steps = {{FL_SCN_OP_WAIT, {CUT_DONE}}, {FL_SCN_OP_WRITE, {0, CUT + 16, 4, 1}}}},
+		 .steps = {{.op = FL_SCN_OP_WAIT, .n = {CUT_DONE}}, {.op = FL_SCN_OP_WRITE, .n = {0, CUT + 16, 4, 1}}}},
 	};
 
 	play_make_file(play, LEN);
@@ -251,13 +252,14 @@ static void a_fatal_signal_ends_the_process(void **state)
 	const struct play_actor actors[] = {
 		{.fatal = true,
 		 .steps = {OPEN_AND_MAP(play->path),
-			   {FL_SCN_OP_THREAD, {1}},
-			   {FL_SCN_OP_WAIT, {CUT_DONE}},
-			   {FL_SCN_OP_READ, {0, CUT, 8}},
-			   {FL_SCN_OP_MARK, {LATER}}}},
-		{.relation = FL_SCN_THREAD, .steps = {{FL_SCN_OP_SPIN, {MS, MS}}, {FL_SCN_OP_WAIT, {GO}}}},
-		{.relation = FL_SCN_CHILD, .steps = {{FL_SCN_OP_MARK, {LATER}}}},
-		{.steps = {{FL_SCN_OP_JOIN, {0}}, {FL_SCN_OP_JOIN, {1}}}},
+			   {.op = FL_SCN_OP_THREAD, .n = {1}},
+			   {.op = FL_SCN_OP_WAIT, .n = {CUT_DONE}},
+			   {.op = FL_SCN_OP_READ, .n = {0, CUT, 8}},
+			   {.op = FL_SCN_OP_MARK, .n = {LATER}}}},
+		{.relation = FL_SCN_THREAD,
+		 .steps = {{.op = FL_SCN_OP_SPIN, .n = {MS, MS}}, {.op = FL_SCN_OP_WAIT, .n = {GO}}}},
+		{.relation = FL_SCN_CHILD, .steps = {{.op = FL_SCN_OP_MARK, .n = {LATER}}}},
+		{.steps = {{.op = FL_SCN_OP_JOIN, .n = {0}}, {.op = FL_SCN_OP_JOIN, .n = {1}}}},
 	};
 	uint64_t ns;
 
@@ -288,13 +290,15 @@ static void a_fatal_thread_ends_its_process_alone(void **state)
 	struct play *play = *state;
 	const struct play_actor actors[] = {
 		{.steps = {OPEN_AND_MAP(play->path),
-			   {FL_SCN_OP_FORK, {2}},
-			   {FL_SCN_OP_WAIT, {MAPPED}},
-			   {FL_SCN_OP_THREAD, {1}},
-			   {FL_SCN_OP_WAIT, {GO}}}},
-		{.relation = FL_SCN_THREAD, .fatal = true, .steps = {{FL_SCN_OP_EXEC, {0, 0}}}},
+			   {.op = FL_SCN_OP_FORK, .n = {2}},
+			   {.op = FL_SCN_OP_WAIT, .n = {MAPPED}},
+			   {.op = FL_SCN_OP_THREAD, .n = {1}},
+			   {.op = FL_SCN_OP_WAIT, .n = {GO}}}},
+		{.relation = FL_SCN_THREAD, .fatal = true, .steps = {{.op = FL_SCN_OP_EXEC, .n = {0, 0}}}},
 		{.relation = FL_SCN_CHILD,
-		 .steps = {{FL_SCN_OP_MARK, {MAPPED}}, {FL_SCN_OP_JOIN, {0}}, {FL_SCN_OP_EXEC, {0, 8}}}},
+		 .steps = {{.op = FL_SCN_OP_MARK, .n = {MAPPED}},
+			   {.op = FL_SCN_OP_JOIN, .n = {0}},
+			   {.op = FL_SCN_OP_EXEC, .n = {0, 8}}}},
 	};
 
 	play_make_file(play, LEN);
@@ -314,13 +318,13 @@ static void many_outcomes_are_told_apart_up_to_a_number(void **state)
 	struct play *play = *state;
 	const struct play_actor actor = {.steps = {
 						 OPEN_AND_MAP(play->path),
-						 {FL_SCN_OP_LOOP, {20}},
-						 {FL_SCN_OP_ATOMIC, {0, 0, 8}},
-						 {FL_SCN_OP_SAY, {0}, {"x"}},
-						 {FL_SCN_OP_SAY, {0}, {"x"}},
-						 {FL_SCN_OP_SAY, {0}, {"x"}},
-						 {FL_SCN_OP_SAY, {0}, {"x"}},
-						 {FL_SCN_OP_END},
+						 {.op = FL_SCN_OP_LOOP, .n = {20}},
+						 {.op = FL_SCN_OP_ATOMIC, .n = {0, 0, 8}},
+						 {.op = FL_SCN_OP_SAY, .n = {0}, .words = {"x"}},
+						 {.op = FL_SCN_OP_SAY, .n = {0}, .words = {"x"}},
+						 {.op = FL_SCN_OP_SAY, .n = {0}, .words = {"x"}},
+						 {.op = FL_SCN_OP_SAY, .n = {0}, .words = {"x"}},
+						 {.op = FL_SCN_OP_END},
 					 }};
 	uint64_t sum = 0;
 
@@ -349,108 +353,6 @@ static void clocks_are_compared(void **state)
 	assert_int_equal(play->hello.page_len, 4096);
 }
 
-/* ---- the end ------------------------------------------------------------------------------ */
-
-static pid_t pid_in(const struct play *play)
-{
-	FILE *file = fopen(play->path, "re");
-	int pid = 0;
-
-	if (file && fscanf(file, "%d", &pid) != 1)
-		pid = 0;
-	if (file)
-		fclose(file);
-	return pid;
-}
-
-/* Endless loops, threads, children, programs, and a program that has left its group, session and parent. */
-static void load_what_does_not_end(struct play *play, char *script, size_t len)
-{
-	const struct play_actor actors[] = {
-		{.steps = {{FL_SCN_OP_THREAD, {2}},
-			   {FL_SCN_OP_FORK, {3}},
-			   {FL_SCN_OP_LOOP, {0, LATER}},
-			   {FL_SCN_OP_END}}},
-		{.steps = {{FL_SCN_OP_RUN, {0}, {"sh", "-c", script}},
-			   {FL_SCN_OP_MARK, {GO}},
-			   {FL_SCN_OP_WAIT, {LATER}}}},
-		{.relation = FL_SCN_THREAD, .steps = {{FL_SCN_OP_WAIT, {LATER}}}},
-		{.relation = FL_SCN_CHILD,
-		 .steps = {{FL_SCN_OP_MARK, {MAPPED}}, {FL_SCN_OP_RUN, {0}, {"sleep", "600"}}}},
-	};
-
-	snprintf(script, len, "setsid sleep 600 >/dev/null 2>&1 & echo $! >%s", play->path);
-	run(play, actors, 4);
-	play_wait_mark(play, GO);
-	play_wait_mark(play, MAPPED);
-}
-
-static bool is_gone(pid_t pid)
-{
-	for (unsigned int tries = 0; tries < 2000 && kill(pid, 0) == 0; tries++)
-		usleep(1000);
-	return kill(pid, 0) < 0 && errno == ESRCH;
-}
-
-static void a_stop_leaves_nothing(void **state)
-{
-	const struct play_actor next = {.steps = {{FL_SCN_OP_SAY, {0}, {"again"}}}};
-	struct play *play = *state;
-	char script[128];
-	uint64_t begin;
-	pid_t pid;
-
-	load_what_does_not_end(play, script, sizeof(script));
-	pid = pid_in(play);
-	assert_true(pid > 0 && kill(pid, 0) == 0);
-	begin = play_now_ns();
-	play_stop(play);
-	print_message("# stopped after %llu us\n", (unsigned long long)(play_now_ns() - begin) / 1000);
-	assert_true(play_now_ns() - begin < 3000 * MS);
-	assert_true(kill(pid, 0) < 0 && errno == ESRCH);
-	/* and the next case begins as the first did */
-	play_begin(play, 10000 * MS);
-	run(play, &next, 1);
-	play_until_done(play);
-	assert_string_equal(play->said, "0:again\n");
-}
-
-static void a_host_that_goes_takes_all_with_it(void **state)
-{
-	struct play *play = *state;
-	char script[128];
-	pid_t pid;
-
-	load_what_does_not_end(play, script, sizeof(script));
-	pid = pid_in(play);
-	assert_true(pid > 0);
-	close(play->fd);
-	play->fd = -1;
-	assert_int_equal(play_exit_status(play), 0);
-	assert_true(is_gone(pid));
-}
-
-/* The actors' own processes do not outlive the program, however that ends. */
-static void a_killed_program_leaves_no_actor(void **state)
-{
-	struct play *play = *state;
-	char script[256];
-	const struct play_actor actor = {
-		.steps = {{FL_SCN_OP_MARK, {MAPPED}}, {FL_SCN_OP_RUN, {0}, {"sh", "-c", script}}}};
-	pid_t pid;
-
-	snprintf(script, sizeof(script), "echo $$ >%s.new; mv %s.new %s; exec sleep 600", play->path, play->path,
-		 play->path);
-	run(play, &actor, 1);
-	play_wait_mark(play, MAPPED);
-	for (unsigned int i = 0; i < 5000 && !(pid = pid_in(play)); i++)
-		usleep(1000);
-	assert_true(pid > 0);
-	kill(play->program, SIGKILL);
-	assert_int_equal(play_exit_status(play), 128 + SIGKILL);
-	assert_true(is_gone(pid));
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(loops_turn, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(who_waits_is_told_by_marks, play_setup, play_teardown),
@@ -464,8 +366,5 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(a_fatal_thread_ends_its_process_alone, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(many_outcomes_are_told_apart_up_to_a_number, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(clocks_are_compared, play_setup, play_teardown),
-	cmocka_unit_test_setup_teardown(a_stop_leaves_nothing, play_setup, play_teardown),
-	cmocka_unit_test_setup_teardown(a_host_that_goes_takes_all_with_it, play_setup, play_teardown),
-	cmocka_unit_test_setup_teardown(a_killed_program_leaves_no_actor, play_setup, play_teardown),
 };
 FL_TEST_MAIN(60, tests)

@@ -145,8 +145,8 @@ const struct fl_scn_op_row fl_scn_ops[] = {
 	 "Loads one byte of each page, by rising address.", "touch m 64K => lost at m+12K"},
 	{FL_SCN_OP_CHECK, FL_SCN_BY_GUEST, RETURN | FAULT, "check", "mn?wn", check_words,
 	 "PLACE LENGTH [CONTENT] [OFFSET]",
-	 "Compares memory with the content of a file at this offset, which is that of the mapping where it is left out; the "
-	 "value is how many bytes are right, counted from the first.",
+	 "Compares memory with the content of a file, the pattern if no other is named, at this offset, that of the "
+	 "mapping if it is left out; the value is how many bytes are right, counted from the first.",
 	 "check m 12K pattern"},
 	{FL_SCN_OP_FILL, FL_SCN_BY_GUEST, FAULT, "fill", "mn?n", NULL, "PLACE LENGTH [BYTE]",
 	 "Stores the same byte everywhere, as memset(3) does.", "fill m+4K 4K 0xff"},

@@ -313,6 +313,25 @@ static void wishes_are_as_said(void **state)
 	fl_scn_forget(reading);
 }
 
+/* Only what ends it for certain has nothing behind it. */
+static void a_guest_that_may_be_killed_may_go_on(void **state)
+{
+	struct fl_scn_reading *reading = read_text("# T.\n"
+						   "dir d\n"
+						   "file d/f size 64K\n"
+						   "guest p fatal\n"
+						   "\topen f d/f rw\n"
+						   "\tmap m f 0 64K rw\n"
+						   "\tread m => ok or killed SIGBUS\n"
+						   "\tmaybe read m => killed SIGBUS\n"
+						   "\tread m => killed SIGBUS\n"
+						   "\tmaybe read m\n");
+
+	(void)state;
+	assert_int_equal(case_of(reading, 0)->actors[0].steps_count, 6);
+	fl_scn_forget(reading);
+}
+
 static void times_of_steps_are_as_said(void **state)
 {
 	struct fl_scn_reading *reading = read_text("# T.\n"
@@ -413,6 +432,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(machines_are_as_said),
 	cmocka_unit_test(threads_and_children_know_what_their_process_has),
 	cmocka_unit_test(wishes_are_as_said),
+	cmocka_unit_test(a_guest_that_may_be_killed_may_go_on),
 	cmocka_unit_test(times_of_steps_are_as_said),
 	cmocka_unit_test(expectations_are_as_said),
 };

@@ -138,8 +138,8 @@ const struct fl_scn_op_row fl_scn_ops[] = {
 	{FL_SCN_OP_ATOMIC, FL_SCN_BY_GUEST, RETURN | FAULT, "atomic", "m?i", NULL, "PLACE [SIZE]",
 	 "Adds one by a locked instruction; the value is what was there before.", "atomic m+12K 4"},
 	{FL_SCN_OP_EXEC, FL_SCN_BY_GUEST, RETURN | FAULT, "exec", "m", NULL, "PLACE",
-	 "Calls the code there, as files of the content \"code\" have it; the value is what it returns, the number of its "
-	 "16 bytes in the file.",
+	 "Calls the code there, as files of the content \"code\" have it; the value is what it returns, the number of "
+	 "its 16 bytes in the file.",
 	 "exec m+16*5 => 5"},
 	{FL_SCN_OP_TOUCH, FL_SCN_BY_GUEST, FAULT, "touch", "mn", NULL, "PLACE LENGTH",
 	 "Loads one byte of each page, by rising address.", "touch m 64K => lost at m+12K"},
@@ -161,8 +161,8 @@ const struct fl_scn_op_row fl_scn_ops[] = {
 	{FL_SCN_OP_MADVISE, FL_SCN_BY_GUEST, FAIL, "madvise", "mnw", madvise_words, "PLACE LENGTH ADVICE",
 	 "Calls madvise(2).", "madvise m 64K dontneed"},
 	{FL_SCN_OP_FUTEX, FL_SCN_BY_GUEST, FAIL, "futex", "m", NULL, "PLACE",
-	 "Has the kernel read memory: futex(2) is to wait for a value that is not there, which is EAGAIN where the page can "
-	 "be read.",
+	 "Has the kernel read memory: futex(2) is to wait for a value that is not there, which is EAGAIN where the page "
+	 "can be read.",
 	 "futex m => EAGAIN"},
 	/* what the host does */
 	{FL_SCN_HOST_WAIT_FAULTS, FL_SCN_BY_HOST, 0, "wait faults", "n?v", NULL, "COUNT [in MACHINE]",

@@ -211,6 +211,28 @@ static void twenty_errors_are_told(void **state)
 	free(text.text);
 }
 
+/* What is in its way is shown in part, what to do whole. */
+static void a_sentence_is_no_longer_than_a_screen(void **state)
+{
+	static const char end[] = " is no step of the host.\n";
+	struct text text;
+
+	(void)state;
+	begin(&text, A_TEST "host\n\t");
+	for (int i = 0; i < 4096; i++)
+		fputc('x', text.out);
+	fclose(text.out);
+	char *told = errors_of(text.text, text.len);
+	size_t len = strlen(told);
+
+	assert_true(len < 1100);
+	assert_memory_equal(told, "3:2: \"xxxx", 10);
+	assert_non_null(strstr(told, "xxx ... xxx"));
+	assert_string_equal(told + len - strlen(end), end);
+	free(told);
+	free(text.text);
+}
+
 /* An error that all cases have is one. */
 static void an_error_of_many_cases_is_told_once(void **state)
 {
@@ -235,6 +257,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_case_has_so_many_of_each),
 	cmocka_unit_test(what_an_actor_says_fits_into_a_message),
 	cmocka_unit_test(twenty_errors_are_told),
+	cmocka_unit_test(a_sentence_is_no_longer_than_a_screen),
 	cmocka_unit_test(an_error_of_many_cases_is_told_once),
 };
 FL_TEST_MAIN(30, tests)

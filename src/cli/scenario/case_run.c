@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/scenario/content.h"
+#include "cli/scenario/guest_look.h"
 #include "cli/scenario/guests_impl.h"
 #include "cli/scenario/judge.h"
 
@@ -182,12 +183,12 @@ static int look_here(const char *path, const struct fl_scn_expect *expect, struc
 
 static int look(void *arg, const struct fl_scn_expect *expect, struct fl_scn_look *look)
 {
-	const struct fl_scn_case_state *state = arg;
+	struct fl_scn_case_state *state = arg;
 	char path[PATH_MAX];
 	int ret = host_path(arg, expect->dir, expect->path, path);
 
 	if (ret == 0 && expect->in_guest && !state->opts->native)
-		return -ENOTSUP;
+		return fl_scn_guest_look(state, expect, look);
 	return ret == 0 ? look_here(path, expect, look) : ret;
 }
 

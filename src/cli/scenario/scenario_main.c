@@ -325,7 +325,7 @@ int fl_scn_main(int argc, char **argv)
 	if (fl_scn_options_parse(argc, argv, &options, &diag) < 0)
 		return fail(&diag, FL_CLI_EXIT_USAGE);
 	if (options.help) {
-		fl_cli_print_verb_help(stdout, fl_cli_find_verb("scenario"), true);
+		fl_cli_print_verb_help(stdout, fl_cli_find_verb("scenario"), options.help == FL_CLI_ALL_HELP);
 		return 0;
 	}
 	return do_scenario(&options, argc, argv);

@@ -86,8 +86,10 @@ static int take(void *target, int value, const char *text, const char *next, boo
 		options->quiet++;
 		return 0;
 	case 'h':
-		options->help = FL_CLI_COMMON_HELP;
-		return 0;
+		options->help = text ? FL_CLI_ALL_HELP : FL_CLI_COMMON_HELP;
+		return text && strcmp(text, "all") != 0
+			       ? fl_cli_diag(diag, -EINVAL, "--help alone or --help=all, not \"%s\".", text)
+			       : 0;
 	default:
 		return fl_cli_diag(diag, -EINVAL, "An option of the table is not taken: %d.", value);
 	}

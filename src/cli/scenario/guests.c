@@ -15,6 +15,7 @@
 
 #define CONSOLE_LEN  ((size_t)256 << 10)
 #define PINGS	     8
+#define LOOK_NS	     UINT64_C(200000000)
 #define DESCRIBE_LEN 8192
 
 uint64_t fl_scn_now_ns(void)
@@ -25,12 +26,34 @@ uint64_t fl_scn_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Nothing comes through the channel of a VM that has ended: it has to be asked. Not under the lock. */
+static void look_for_end(struct fl_scn_guests *guests)
+{
+	struct fl_result result = {.size = sizeof(result)};
+
+	if (!guests->vm || fl_vm_wait(guests->vm, 0, &result) < 0)
+		return;
+	pthread_mutex_lock(&guests->lock);
+	if (!guests->broken)
+		(void)fl_cli_diag(&guests->why_broken, -EPIPE, "It has ended: %s.",
+				  result.text[0] ? result.text : "the guest powered off, or was reset");
+	guests->broken = true;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+}
+
 bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns)
 {
-	struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
-				 .tv_nsec = (long)(deadline_ns % 1000000000u)};
+	uint64_t now_ns = fl_scn_now_ns();
+	uint64_t until_ns = now_ns + LOOK_NS < deadline_ns ? now_ns + LOOK_NS : deadline_ns;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u), .tv_nsec = (long)(until_ns % 1000000000u)};
 
-	return pthread_cond_timedwait(&guests->changed, &guests->lock, &until) != ETIMEDOUT;
+	if (pthread_cond_timedwait(&guests->changed, &guests->lock, &until) != ETIMEDOUT)
+		return true;
+	pthread_mutex_unlock(&guests->lock);
+	look_for_end(guests);
+	pthread_mutex_lock(&guests->lock);
+	return fl_scn_now_ns() < deadline_ns;
 }
 
 static uint64_t patience(const struct fl_scn_guests *guests)
@@ -363,6 +386,7 @@ int fl_scn_guests_start(struct fl_scn_guests *guests, struct fl_diag *diag)
 
 bool fl_scn_guests_are_done(struct fl_scn_guests *guests)
 {
+	look_for_end(guests);
 	pthread_mutex_lock(&guests->lock);
 	bool done = guests->done >= guests->actors || guests->broken;
 

@@ -401,6 +401,11 @@ int fl_scn_guests_stop(struct fl_scn_guests *guests, struct fl_diag *diag)
 	pthread_mutex_lock(&guests->lock);
 	guests->stopped = false;
 	ret = guests->broken ? guests->why_broken.error : fl_scn_wire_stop(guests->wire, diag);
+	/* what was begun and cannot be ended is in nobody's hands any more, such as a case that was taken in half */
+	if (ret < 0 && !guests->broken) {
+		guests->broken = true;
+		guests->why_broken = *diag;
+	}
 	if (ret == 0)
 		ret = wait_for(guests, &guests->stopped, "stop");
 	if (ret < 0 && guests->broken)

@@ -53,7 +53,7 @@ static int make_room(struct fl_scn_wire *wire, size_t len, struct fl_diag *diag)
 
 	if (need > OUT_MAX)
 		return fl_cli_diag(diag, -ENOSPC, "the guest takes no more of the scenario");
-	if (wire->out_len)
+	if (wire->out_len && wire->out_begin)
 		memmove(out, out + wire->out_begin, wire->out_len);
 	wire->out_begin = 0;
 	while (room < need)

@@ -83,6 +83,8 @@ static char *describe(const struct fl_scn_result *result)
 	for (size_t i = 0; i < result->failures_count; i++)
 		if (!strstr(result->failures[i].text, ": expected "))
 			fprintf(out, "line %u: %s\n", result->failures[i].pos.line, result->failures[i].text);
+	if (result->verdict == FL_SCN_SKIPPED)
+		fprintf(out, "skipped: %s\n", result->reason);
 	free(events);
 	if (fclose(out) == 0)
 		return text;
@@ -159,7 +161,8 @@ static int count_outcome(struct walk *walk, struct point *point, struct fl_scn_r
 	struct fl_scn_outcome *outcome = &explored->outcomes[at];
 
 	outcome->runs++;
-	outcome->failed |= outcome->example->verdict == FL_SCN_FAILED;
+	/* what was skipped has shown nothing */
+	outcome->failed |= outcome->example->verdict != FL_SCN_PASSED;
 	if (point->measured_ns < outcome->from_ns)
 		outcome->from_ns = point->measured_ns;
 	if (point->measured_ns > outcome->to_ns)

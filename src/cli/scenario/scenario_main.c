@@ -157,13 +157,16 @@ static int conclude(const struct session *session, struct fl_scn_results *result
 		    const char *work)
 {
 	struct fl_diag diag;
-	int status = session->failed || session->cancelled ? EXIT_FAILED : 0;
+	bool nothing_ran = results->count <= session->skipped;
+	int status = session->failed || session->cancelled || nothing_ran ? EXIT_FAILED : 0;
 
 	if (!session->options->explore)
 		printf("# %zu passed, %zu failed, %zu skipped\n", results->count - session->failed - session->skipped,
 		       session->failed, session->skipped);
 	if (work)
 		fprintf(stderr, "faultline: the files are in %s\n", work);
+	if (nothing_ran && !session->cancelled)
+		fprintf(stderr, "faultline: nothing was tried: all cases were skipped, for the reasons above.\n");
 	if (session->cancelled)
 		fprintf(stderr, "faultline: ended by a signal: %zu of %zu cases have run.\n", results->count,
 			session->count);
@@ -218,7 +221,7 @@ static void print_outcome(const struct fl_scn_explored *explored, size_t number,
 static void on_explored(void *arg, size_t number, const struct fl_scn_explored *explored)
 {
 	struct session *session = arg;
-	bool failed = false;
+	bool failed = explored->runs == 0; /* nothing was tried */
 
 	for (size_t i = 0; i < explored->outcomes_count; i++)
 		failed |= explored->outcomes[i].failed;

@@ -47,7 +47,7 @@ const struct fl_cli_option fl_cli_scenario_options[] = {
 
 const struct fl_cli_exit_row fl_cli_scenario_exits[] = {
 	{"0", "All that was expected was looked at, and was so."},
-	{"1", "Something was not so, or could not be run."},
+	{"1", "Something was not so, or could not be run, or nothing was: all was skipped."},
 	{"2", "The command line is wrong, or a scenario has an error."},
 	{"125", "Nothing could be run."},
 	{NULL, NULL},

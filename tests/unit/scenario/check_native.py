@@ -56,6 +56,13 @@ def check_wrong(launcher, directory):
     assert f"faultline scenario --native --seed 7 --filter wrong {path}" in failed.stdout, failed.stdout
 
 
+def check_skipped(launcher, scenarios):
+    """A run in which everything was skipped has shown nothing."""
+    skipped = run(launcher, "--filter", "policy-", scenarios)
+    assert skipped.returncode == 1 and "nothing was tried" in skipped.stderr, skipped
+    assert "# 0 passed, 0 failed, 3 skipped" in skipped.stdout, skipped.stdout
+
+
 def check_explored(launcher, scenarios):
     """A truncation before and after a copy: both ends of the span come out in their own way."""
     ran = run(launcher, "--explore=24", "--filter", "copy-race", scenarios)
@@ -71,6 +78,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         check_all(launcher, scenarios, directory)
         check_wrong(launcher, directory)
+    check_skipped(launcher, scenarios)
     check_explored(launcher, scenarios)
 
 

@@ -107,7 +107,7 @@ struct fl_scn_wire_actor {
 };
 
 /*
- * What an actor can do. The operands of each are in the table of src/cli/scenario/ops.c, in that order: a number is
+ * What an actor can do. The operands of each are in the table of src/cli/scenario/language/ops.c, in that order: a number is
  * n[i]; a file handle or a mapping's number is n[i]; an address takes two, the mapping and the offset; a time two, from
  * and to; a path or a word of a program is text, NUL-terminated, in the order of appearance. Values are part of the
  * protocol.

@@ -6,7 +6,7 @@
 
 #include "cli/diag.h"
 #include "cli/mdoc.h"
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 static const char *who_of(const struct fl_scn_op_row *row)
 {

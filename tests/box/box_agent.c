@@ -58,11 +58,12 @@ static void a_terminal(void **state)
 	guest.command.rows = 24;
 	guest.command.cols = 80;
 	guest.command.envp = env;
-	library_guest_start(&guest,
-			    "stty size; echo $TERM $LANG; set -m && echo jobs; "
-			    "while test \"$(stty size)\" = '24 80'; do sleep 0.1; done; stty size; "
-			    "read line; echo got $line; "
-			    "(trap 'echo interrupted; exit' INT; echo waiting; while :; do sleep 0.1; done); cat; exec seq 1 20000");
+	library_guest_start(
+		&guest,
+		"stty size; echo $TERM $LANG; set -m && echo jobs; "
+		"while test \"$(stty size)\" = '24 80'; do sleep 0.1; done; stty size; "
+		"read line; echo got $line; "
+		"(trap 'echo interrupted; exit' INT; echo waiting; while :; do sleep 0.1; done); cat; exec seq 1 20000");
 	library_guest_expect(&guest, "24 80\r\nxterm-256color C.UTF-8\r\njobs\r\n");
 	assert_int_equal(fl_vm_resize_terminal(guest.vm, 50, 132), 0);
 	library_guest_expect(&guest, "50 132\r\n");

@@ -260,10 +260,8 @@ static void writes_by_dax_change_mtime(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(changes_are_seen_in_time),
-	cmocka_unit_test(changes_are_seen_in_time_without_dax),
-	cmocka_unit_test(what_is_read_by_dax_is_not_cached),
-	cmocka_unit_test(what_is_read_without_dax_is_cached_once),
+	cmocka_unit_test(changes_are_seen_in_time),	     cmocka_unit_test(changes_are_seen_in_time_without_dax),
+	cmocka_unit_test(what_is_read_by_dax_is_not_cached), cmocka_unit_test(what_is_read_without_dax_is_cached_once),
 	cmocka_unit_test(writes_by_dax_change_mtime),
 };
 

@@ -30,4 +30,3 @@ void fs_acl_make(struct fs_acl *acl, uint8_t parts, uint32_t perms)
 		add(acl, ACL_MASK, NO_ID, &perms);
 	add(acl, ACL_OTHER, NO_ID, &perms);
 }
-

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 #define NAME_MAX_LEN 32u
 

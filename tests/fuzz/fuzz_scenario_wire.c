@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "cli/scenario/wire.h"
+#include "cli/scenario/wire/wire.h"
 
 enum { HELLO_PUT, PING_PUT, ACTOR_PUT, START_PUT, STOP_PUT, MESSAGE, RAW, TURNS };
 

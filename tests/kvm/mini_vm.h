@@ -65,15 +65,15 @@ struct mini_start {
 	uint64_t pvpf_ctl;				/* 0, or flags: the area is the block's own */
 	bool interrupts_off;
 	void (*before_run)(struct mini_vm *vm, unsigned int index); /* all is set up; may be NULL */
-	uint64_t rflags; /* more of them, such as IOPL */
+	uint64_t rflags;					    /* more of them, such as IOPL */
 };
 
 /* Labels of mini_guest.S. */
 extern const uint8_t mini_guest_start[], mini_guest_end[], mini_stubs[], mini_interrupt_stub[], mini_done[],
 	mini_finish[], mini_read[], mini_write[], mini_atomic[], mini_fetch[], mini_push[], mini_push_insn[],
 	mini_call[], mini_call_insn[], mini_rep_movsb[], mini_rep_stosl[], mini_movsq[], mini_read_loop[],
-	mini_bad_stack[], mini_idle[], mini_ipi[], mini_wrmsr_rdmsr[], mini_wrmsr_read[], mini_spin[],
-	mini_still[], mini_halt[], mini_exits[];
+	mini_bad_stack[], mini_idle[], mini_ipi[], mini_wrmsr_rdmsr[], mini_wrmsr_read[], mini_spin[], mini_still[],
+	mini_halt[], mini_exits[];
 
 #define MINI_FILE_LEN 0x200000
 

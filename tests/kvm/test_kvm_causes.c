@@ -279,10 +279,10 @@ static void test_failing_for_ever_ends(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_truncated_on_tmpfs), cmocka_unit_test(test_truncated_code),
-	cmocka_unit_test(test_truncated_on_ext4),  cmocka_unit_test(test_no_space_on_tmpfs),
-	cmocka_unit_test(test_no_space_on_ext4),   cmocka_unit_test(test_io_error_on_ext4),
-	cmocka_unit_test(test_io_error_on_fuse),   cmocka_unit_test(test_every_shape_is_looked_into),
+	cmocka_unit_test(test_truncated_on_tmpfs),    cmocka_unit_test(test_truncated_code),
+	cmocka_unit_test(test_truncated_on_ext4),     cmocka_unit_test(test_no_space_on_tmpfs),
+	cmocka_unit_test(test_no_space_on_ext4),      cmocka_unit_test(test_io_error_on_ext4),
+	cmocka_unit_test(test_io_error_on_fuse),      cmocka_unit_test(test_every_shape_is_looked_into),
 	cmocka_unit_test(test_failing_for_ever_ends),
 };
 

@@ -16,8 +16,8 @@
 #include "tests/kvm/mini_vm.h"
 
 /*
- * More than the retries in a row that are allowed to a vCPU which does not get on. Where KVM emulates the reading loop (CPL 0
- * on PVM) nothing tells that it gets on: fewer there.
+ * More than the retries in a row that are allowed to a vCPU which does not get on. Where KVM emulates the reading loop
+ * (CPL 0 on PVM) nothing tells that it gets on: fewer there.
  */
 #define HOLES		       1500
 #define HOLES_EMULATED	       300

@@ -4,7 +4,7 @@
 #define FL_SCN_KERNEL_H
 
 #include "cli/kernel.h"
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 /*
  * patched: asked (of --kernel), or the one that "faultline run" would find; -ENOTSUP if that has none of Faultline's

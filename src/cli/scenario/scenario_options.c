@@ -8,7 +8,7 @@
 #include "cli/choices.h"
 #include "cli/diag.h"
 #include "cli/parse.h"
-#include "cli/scenario/runner.h"
+#include "cli/scenario/run/runner.h"
 #include "cli/values.h"
 
 #define REPEAT_MAX	100000

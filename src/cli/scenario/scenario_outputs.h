@@ -3,7 +3,7 @@
 #ifndef FL_SCN_OUTPUTS_H
 #define FL_SCN_OUTPUTS_H
 
-#include "cli/scenario/result.h"
+#include "cli/scenario/results/result.h"
 #include "cli/scenario/scenario_options.h"
 
 #define FL_SCN_OUTPUTS 3u

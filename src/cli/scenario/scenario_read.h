@@ -3,7 +3,7 @@
 #ifndef FL_SCN_SCENARIO_READ_H
 #define FL_SCN_SCENARIO_READ_H
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 struct fl_scn_readings {
 	struct fl_scn_reading **all;

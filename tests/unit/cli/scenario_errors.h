@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 #include "fl_base.h"
 
 /* What stands before the lines that a test is about: one line, three, and six. */

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "cli/scenario/host_files.h"
+#include "cli/scenario/host/host_files.h"
 
 #define SCN_WORLD_NUMBER   7u /* of the case */
 #define SCN_WORLD_FILE_LEN (16 * 4096u)

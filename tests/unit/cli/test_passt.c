@@ -193,8 +193,10 @@ static void it_answers_and_goes_with_its_socket(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(default_routes_are_found),	      cmocka_unit_test(resolv_conf_is_read),
-	cmocka_unit_test(the_guest_gets_what_the_host_has),   cmocka_unit_test(a_host_without_a_way_out_has_itself),
+	cmocka_unit_test(default_routes_are_found),
+	cmocka_unit_test(resolv_conf_is_read),
+	cmocka_unit_test(the_guest_gets_what_the_host_has),
+	cmocka_unit_test(a_host_without_a_way_out_has_itself),
 	cmocka_unit_test(it_answers_and_goes_with_its_socket),
 	cmocka_unit_test(what_keeps_it_from_running_is_said),
 };

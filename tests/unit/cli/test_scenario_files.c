@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cli/scenario/content.h"
-#include "cli/scenario/host_files.h"
+#include "cli/scenario/host/content.h"
+#include "cli/scenario/host/host_files.h"
 
 #define NUMBER 7 /* of the case */
 

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/scenario/judge.h"
-#include "cli/scenario/seen.h"
-#include "cli/scenario/words.h"
+#include "cli/scenario/verdict/judge.h"
+#include "cli/scenario/verdict/seen.h"
+#include "cli/scenario/verdict/words.h"
 
 static const struct fl_scn_op_row read_row = {
 	.op = FL_SCN_OP_READ, .by = FL_SCN_BY_GUEST, .name = "read", .signature = "m?i"};

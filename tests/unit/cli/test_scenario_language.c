@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 #include "fl_base.h"
 
 /* To be forgotten. */

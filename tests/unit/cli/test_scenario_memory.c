@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 static unsigned int left; /* how many more callers get some; the linker sends them here */
 

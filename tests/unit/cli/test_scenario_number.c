@@ -2,7 +2,7 @@
 /* Numbers and times of scenarios. Expected: faultline-scenario(5), computed by hand. */
 #include "tests/lib/fl_test.h"
 
-#include "cli/scenario/number.h"
+#include "cli/scenario/language/number.h"
 #include "fl_base.h"
 
 #define MS UINT64_C(1000000)

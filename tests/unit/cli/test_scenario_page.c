@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "cli/scenario/page.h"
+#include "cli/scenario/wire/page.h"
 
 struct fixture {
 	char dir[32];

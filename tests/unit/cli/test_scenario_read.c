@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 static struct fl_scn_reading *read_text(const char *text)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/scenario/wire.h"
+#include "cli/scenario/wire/wire.h"
 
 #define STEPS 3u
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/scenario/scenario.h"
+#include "cli/scenario/language/scenario.h"
 
 static void assert_readable(const char *text, size_t len)
 {

@@ -8,8 +8,8 @@
 
 #include "tests/lib/fl_test.h"
 
-#include "cli/scenario/page.h"
-#include "cli/scenario/wire.h"
+#include "cli/scenario/wire/page.h"
+#include "cli/scenario/wire/wire.h"
 
 #define PLAY_STEPS_MAX 40
 

@@ -30,7 +30,7 @@ static const char group[] = "root:x:0:\n"
 			    "many:x:50:bobby,bobbob,robob,,bo\n"
 			    "short:x:60\n";
 
-	struct files {
+struct files {
 	char dir[32];
 	char passwd[48], group[48];
 };

@@ -3,7 +3,7 @@
 #ifndef FL_SCN_SAMPLES_H
 #define FL_SCN_SAMPLES_H
 
-#include "cli/scenario/result.h"
+#include "cli/scenario/results/result.h"
 
 /*
  * Fills *results with: a case that passed; the same that failed; one that was skipped; one with hostile bytes

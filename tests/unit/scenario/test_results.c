@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/scenario/text.h"
+#include "cli/scenario/results/text.h"
 #include "samples.h"
 
 static void durations_have_three_digits_and_a_unit(void **state)

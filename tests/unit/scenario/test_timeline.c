@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "cli/scenario/case_state.h"
+#include "cli/scenario/run/case_state.h"
 
 #define PAGE_A UINT64_C(0x7f0000001000)
 #define PAGE_B UINT64_C(0x7f0000002000)

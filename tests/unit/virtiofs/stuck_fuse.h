@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A file system of our own (FUSE, by /dev/fuse) that can be told not to answer: what is done with the data of its one
- * file hangs until it is let go. Names and attributes are always answered, unless asking for these shall hang too, which
- * is then done for permission as well, each time. It knows no RWF_NOWAIT.
+ * file hangs until it is let go. Names and attributes are always answered, unless asking for these shall hang too,
+ * which is then done for permission as well, each time. It knows no RWF_NOWAIT.
  */
 #ifndef STUCK_FUSE_H
 #define STUCK_FUSE_H

@@ -417,18 +417,12 @@ static void a_file_cannot_be_exported(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(every_entry_comes_once),
-	cmocka_unit_test(lasting_entries_survive_changes),
-	cmocka_unit_test(reading_goes_on_at_any_cookie),
-	cmocka_unit_test(so_many_are_read_that_none_is_kept),
-	cmocka_unit_test(rewinding_shows_what_is_new),
-	cmocka_unit_test(readdirplus_brings_whole_entries),
-	cmocka_unit_test(a_full_table_does_not_hide_names),
-	cmocka_unit_test(no_room_for_one_entry_is_not_the_end),
-	cmocka_unit_test(proc_is_an_empty_directory),
-	cmocka_unit_test(other_mounts_are_marked),
-	cmocka_unit_test(the_real_root_can_be_walked),
-	cmocka_unit_test(proc_itself_cannot_be_exported),
+	cmocka_unit_test(every_entry_comes_once),	    cmocka_unit_test(lasting_entries_survive_changes),
+	cmocka_unit_test(reading_goes_on_at_any_cookie),    cmocka_unit_test(so_many_are_read_that_none_is_kept),
+	cmocka_unit_test(rewinding_shows_what_is_new),	    cmocka_unit_test(readdirplus_brings_whole_entries),
+	cmocka_unit_test(a_full_table_does_not_hide_names), cmocka_unit_test(no_room_for_one_entry_is_not_the_end),
+	cmocka_unit_test(proc_is_an_empty_directory),	    cmocka_unit_test(other_mounts_are_marked),
+	cmocka_unit_test(the_real_root_can_be_walked),	    cmocka_unit_test(proc_itself_cannot_be_exported),
 	cmocka_unit_test(a_file_cannot_be_exported),
 };
 FL_TEST_MAIN(60, tests)

@@ -318,7 +318,8 @@ static void a_capability_that_was_given_up(void **state)
 
 	(void)state;
 	SKIP_WITHOUT_HANDLES();
-	rig = rig_new_with(0, (struct fl_fs_opts){.open_max = OPEN_MAX, .attr_timeout_ms = 1000, .entry_timeout_ms = 1000});
+	rig = rig_new_with(
+		0, (struct fl_fs_opts){.open_max = OPEN_MAX, .attr_timeout_ms = 1000, .entry_timeout_ms = 1000});
 	assert_int_equal(mkdirat(rig->dir_fd, "dir", 0755), 0);
 	host_file(rig, "dir/inside", "x", 1);
 	dir = rig_node(rig, FUSE_ROOT_ID, "dir");

@@ -458,8 +458,9 @@ static void test_initramfs_is_unpacked_by_cpio(void **state)
 
 static void test_agent_records_put_the_root_first(void **state)
 {
-	static const struct fl_mount mounts[] = {
-		{"data", "/data", true, "always", NULL}, {"root", "/", false, NULL, ""}, {"more", "/more", false, "inode", "more.changes"}};
+	static const struct fl_mount mounts[] = {{"data", "/data", true, "always", NULL},
+						 {"root", "/", false, NULL, ""},
+						 {"more", "/more", false, "inode", "more.changes"}};
 	static const char *const argv[] = {"sh", "-c", NULL};
 	static const char *const envp[] = {"A=1", NULL};
 	struct fl_command command = {.argv = argv,
@@ -469,8 +470,9 @@ static void test_agent_records_put_the_root_first(void **state)
 				     .rows = 24,
 				     .cols = 80,
 				     .user = "bob"};
-	static const char expected[] = "Oroot\0/\0ro\0\0Mdata\0/data\0rw,dax=always\0Omore\0/more\0ro,dax=inode\0more.changes\0"
-				       "Ash\0A-c\0EA=1\0C/tmp\0Hbox\0P24 80\0Ubob\0T1.000000002";
+	static const char expected[] =
+		"Oroot\0/\0ro\0\0Mdata\0/data\0rw,dax=always\0Omore\0/more\0ro,dax=inode\0more.changes\0"
+		"Ash\0A-c\0EA=1\0C/tmp\0Hbox\0P24 80\0Ubob\0T1.000000002";
 	struct fl_blob conf = {0};
 
 	(void)state;

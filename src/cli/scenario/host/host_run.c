@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/scenario/host/host_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORDS_MAX 64
+
+/* The dir whose name is the word's first part, or -1. */
+static int dir_of(const struct fl_scn_case *of, const char *word)
+{
+	for (uint32_t i = 0; i < of->dirs_count; i++) {
+		size_t len = strlen(of->dirs[i].name);
+
+		if (strncmp(word, of->dirs[i].name, len) == 0 && word[len] == '/')
+			return (int)i;
+	}
+	return -1;
+}
+
+static char *translate(const struct fl_scn_host_place *place, const char *word)
+{
+	int dir = dir_of(place->scenario_case, word);
+	char path[PATH_MAX];
+
+	if (dir < 0)
+		return strdup(word);
+	const struct fl_scn_dir *of = &place->scenario_case->dirs[dir];
+
+	if (fl_scn_workdir_file(place->workdir, of, place->number, word + strlen(of->name) + 1, path) < 0)
+		return NULL;
+	return strdup(path);
+}
+
+static void free_words(char **words)
+{
+	for (size_t i = 0; words && words[i]; i++)
+		free(words[i]);
+	free(words);
+}
+
+static char **translate_all(const struct fl_scn_host_place *place, const char *const *words)
+{
+	char **all = calloc(WORDS_MAX + 1, sizeof(*all));
+
+	for (size_t i = 0; all && words[i]; i++) {
+		all[i] = i < WORDS_MAX ? translate(place, words[i]) : NULL;
+		if (!all[i]) {
+			free_words(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+/* A process group of its own, nothing on its input, what it says goes where people look. */
+static int start(char **words, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int ret = posix_spawn_file_actions_init(&actions);
+
+	if (ret)
+		return -ret;
+	ret = posix_spawnattr_init(&attributes);
+	if (ret) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -ret;
+	}
+	sigemptyset(&none);
+	ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (ret == 0)
+		ret = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+	if (ret == 0)
+		ret = posix_spawnattr_setsigmask(&attributes, &none);
+	if (ret == 0)
+		ret = posix_spawnattr_setpgroup(&attributes, 0);
+	if (ret == 0)
+		ret = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+	if (ret == 0)
+		ret = posix_spawnp(pid, words[0], &actions, &attributes, words, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return -ret;
+}
+
+static int64_t left_ms(uint64_t deadline_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((int64_t)deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)) / 1000000;
+}
+
+/* Until it has ended; not beyond the deadline. */
+static int wait_for(pid_t pid, uint64_t deadline_ns)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int64_t left;
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		struct pollfd ended = {.fd = fd, .events = POLLIN};
+
+		left = left_ms(deadline_ns);
+		ret = poll(&ended, 1, left > 0 ? (int)(left < 3600000 ? left : 3600000) : 0);
+	} while ((ret < 0 && errno == EINTR) || (ret == 0 && left > 0));
+	close(fd);
+	return ret > 0 ? 0 : -ETIMEDOUT;
+}
+
+int fl_scn_host_run(const struct fl_scn_host_place *place, const char *const *words, uint64_t deadline_ns,
+		    uint64_t *status)
+{
+	char **all = translate_all(place, words);
+	int state = 0;
+	pid_t pid;
+
+	if (!all)
+		return -ENOMEM;
+	int ret = start(all, &pid);
+
+	free_words(all);
+	if (ret < 0)
+		return ret;
+	ret = wait_for(pid, deadline_ns);
+	if (ret < 0)
+		(void)kill(-pid, SIGKILL);
+	while (waitpid(pid, &state, 0) < 0 && errno == EINTR)
+		;
+	*status = WIFSIGNALED(state) ? 128u + (uint64_t)WTERMSIG(state) : (uint64_t)WEXITSTATUS(state);
+	return ret;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/scenario/run/runner_impl.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/diag.h"
+#include "cli/scenario/guests/guests_impl.h"
+#include "cli/scenario/verdict/judge.h"
+
+/* Machines that a worker keeps for later cases, besides those of the present one. */
+#define KEPT_MAX 2u
+
+/* ---- which cases ------------------------------------------------------------------------- */
+
+static bool is_chosen(const struct fl_scn_runner_opts *opts, const struct fl_scn_case *of)
+{
+	return !opts->filter || fnmatch(opts->filter, of->name, 0) == 0 || strstr(of->name, opts->filter);
+}
+
+size_t fl_scn_list_tasks(const struct fl_scn_runner_opts *opts, struct fl_scn_task *tasks)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < opts->texts_count; i++)
+		for (uint32_t j = 0; j < opts->texts[i]->cases_count; j++) {
+			const struct fl_scn_case *of = &opts->texts[i]->cases[j];
+			uint64_t runs = is_chosen(opts, of) ? (uint64_t)of->repeat * opts->repeat : 0;
+
+			for (uint64_t run = 1; run <= runs; run++, count++)
+				if (tasks)
+					tasks[count] = (struct fl_scn_task){.text = opts->texts[i],
+									    .scenario_case = of,
+									    .run = (uint32_t)run,
+									    .has_moment = opts->has_moment,
+									    .moment_ns = opts->moment_ns};
+		}
+	return count;
+}
+
+size_t fl_scn_count_runs(const struct fl_scn_runner_opts *opts)
+{
+	return fl_scn_list_tasks(opts, NULL);
+}
+
+/* Of the run's seed and the case's name, so that a case alone has the same as among others. FNV-1a. */
+static uint64_t seed_of(uint64_t seed, const struct fl_scn_task *task)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (const char *c = task->scenario_case->name; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+	return fl_scn_draw(seed ^ hash, task->run, 0);
+}
+
+/* ---- machines ---------------------------------------------------------------------------- */
+
+static void drop(struct fl_scn_pool *pool, size_t index)
+{
+	fl_scn_guests_free(pool->all[index]);
+	memmove(pool->all + index, pool->all + index + 1, (pool->count - index - 1) * sizeof(*pool->all));
+	pool->count--;
+}
+
+static bool is_taken(struct fl_scn_guests *const *taken, size_t count, const struct fl_scn_guests *guests)
+{
+	for (size_t i = 0; i < count; i++)
+		if (taken[i] == guests)
+			return true;
+	return false;
+}
+
+/* Drops what does not answer any more, and the oldest of those that the case has no use for. */
+static void tidy(struct fl_scn_pool *pool, struct fl_scn_guests *const *taken, size_t count)
+{
+	for (size_t i = pool->count; i-- > 0;)
+		if (!fl_scn_guests_live(pool->all[i]) ||
+		    (pool->count > KEPT_MAX && !is_taken(taken, count, pool->all[i])))
+			drop(pool, i);
+}
+
+static int put_first(struct fl_scn_pool *pool, struct fl_scn_guests *guests)
+{
+	struct fl_scn_guests **all;
+	size_t at = 0;
+
+	while (at < pool->count && pool->all[at] != guests)
+		at++;
+	if (at == pool->count) {
+		all = realloc(pool->all, (pool->count + 1) * sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		pool->all = all;
+		pool->count++;
+	}
+	memmove(pool->all + 1, pool->all, at * sizeof(*pool->all));
+	pool->all[0] = guests;
+	return 0;
+}
+
+static int find_guests(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task,
+		       uint32_t machine, struct fl_scn_guests **taken, struct fl_diag *diag)
+{
+	const struct fl_scn_case *of = task->scenario_case;
+	char kernel[4096];
+	struct fl_scn_guests_opts opts = {
+		.machine = &of->machines[machine],
+		.dirs = of->dirs,
+		.workdir = run->workdir,
+		.native = run->opts->native,
+		.patience_ms = run->opts->patience_ms,
+	};
+	int ret = 0;
+
+	if (!opts.native) {
+		ret = run->opts->kernel(run->opts->arg, opts.machine, kernel, &opts.idles_politely, diag);
+		opts.kernel = kernel;
+	}
+	if (ret < 0)
+		return ret;
+	for (size_t i = 0; i < pool->count; i++)
+		if (!is_taken(taken, machine, pool->all[i]) && fl_scn_guests_are_like(pool->all[i], &opts)) {
+			taken[machine] = pool->all[i];
+			return put_first(pool, pool->all[i]);
+		}
+	tidy(pool, taken, machine);
+	ret = fl_scn_guests_new(&opts, &taken[machine], diag);
+	if (ret == 0 && put_first(pool, taken[machine]) < 0) {
+		fl_scn_guests_free(taken[machine]);
+		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	}
+	return ret;
+}
+
+/* ---- a run of a case --------------------------------------------------------------------- */
+
+static char *describe_machine(const struct fl_scn_running *run, const struct fl_scn_case *of)
+{
+	static const char *const kernels[] = {"patched", "stock", "of its own"};
+	static const char *const modes[] = {"auto", "strict", "watch"};
+	const struct fl_scn_machine *first = &of->machines[0];
+	char *text = NULL;
+	int len;
+
+	if (run->opts->native)
+		return strdup("this host, without a guest");
+	len = asprintf(&text, "%s%u CPU%s, %llu MiB, kernel %s, fault mode %s", of->machines_count > 1 ? "each: " : "",
+		       first->vcpus, first->vcpus == 1 ? "" : "s", (unsigned long long)(first->ram_len >> 20),
+		       kernels[first->kernel], modes[first->fault_mode]);
+	return len < 0 ? NULL : text;
+}
+
+static int skip(struct fl_scn_result *result, const char *why)
+{
+	result->verdict = FL_SCN_SKIPPED;
+	free(result->reason);
+	result->reason = strdup(why);
+	return result->reason ? 0 : -ENOMEM;
+}
+
+/* A host that lacks something is no failure of what is tested; a machine that does not come up may be one. */
+static int not_run(struct fl_scn_result *result, const struct fl_diag *diag)
+{
+	if (diag->error == -ENOTSUP || diag->error == -EPERM || diag->error == -ENOENT || diag->error == -ENODEV)
+		return skip(result, diag->text);
+	return fl_scn_fail(result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag->text);
+}
+
+/* What a guest is to be spared, or to be stopped for, has no counterpart where there is none. */
+static bool is_of_guests_alone(const struct fl_scn_case *of)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < of->machines_count; i++)
+		for (uint32_t j = 0; j < of->machines[i].shares_count; j++)
+			found |= of->machines[i].shares[j].policy.action[0] != FL_ACTION_REFLECT;
+	return found;
+}
+
+/* Made and mounted now: a host that cannot do that has nothing to fail in. */
+static int make_dirs(struct fl_scn_running *run, const struct fl_scn_case *of, struct fl_diag *diag)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	for (uint32_t i = 0; ret == 0 && i < of->dirs_count; i++)
+		ret = fl_scn_workdir_dir(run->workdir, &of->dirs[i], path, diag);
+	return ret;
+}
+
+static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task, size_t number,
+		    struct fl_scn_result *result)
+{
+	const struct fl_scn_case *of = task->scenario_case;
+	struct fl_scn_guests **taken = calloc(of->machines_count + 1, sizeof(*taken));
+	struct fl_diag diag = {0};
+	struct fl_scn_case_opts opts = {
+		.scenario_case = of,
+		.workdir = run->workdir,
+		.guests = taken,
+		.number = (unsigned int)number,
+		.seed = result->seed,
+		.slowness = run->opts->slowness,
+		.native = run->opts->native,
+		.keep = run->opts->keep,
+		.has_span = task->has_moment,
+		.span_ns = task->moment_ns,
+	};
+
+	if (!taken)
+		return -ENOMEM;
+	int ret = make_dirs(run, of, &diag);
+
+	if (ret == 0 && opts.native && is_of_guests_alone(of))
+		ret = fl_cli_diag(&diag, -ENOTSUP, "without a guest there is no policy that could be seen at work");
+	for (uint32_t i = 0; ret == 0 && i < of->machines_count; i++)
+		ret = find_guests(run, pool, task, i, taken, &diag);
+	ret = ret < 0 ? not_run(result, &diag) : fl_scn_case_run(&opts, result);
+	tidy(pool, taken, of->machines_count);
+	free(taken);
+	return ret;
+}
+
+static struct fl_scn_result *new_result(const struct fl_scn_running *run, const struct fl_scn_task *task)
+{
+	struct fl_scn_result *result = calloc(1, sizeof(*result));
+
+	if (!result)
+		return NULL;
+	result->text = task->text;
+	result->scenario_case = task->scenario_case;
+	result->run = task->run;
+	result->seed = seed_of(run->opts->seed, task);
+	result->machine = describe_machine(run, task->scenario_case);
+	result->repeat = run->opts->repeat_command(run->opts->arg, task->text, task->scenario_case, run->opts->seed,
+						   task->has_moment ? &task->moment_ns : NULL);
+	if (result->machine && result->repeat)
+		return result;
+	fl_scn_result_free(result);
+	return NULL;
+}
+
+int fl_scn_run_task(struct fl_scn_running *running, struct fl_scn_pool *pool, const struct fl_scn_task *task,
+		    size_t number, struct fl_scn_result **result)
+{
+	*result = new_result(running, task);
+	return *result ? run_case(running, pool, task, number, *result) : -ENOMEM;
+}
+
+void fl_scn_pool_fini(struct fl_scn_pool *pool)
+{
+	while (pool->count)
+		drop(pool, pool->count - 1);
+	free(pool->all);
+}
+
+/* The number of the next one, from 1; 0: there is none. */
+static size_t take_task(struct fl_scn_running *run, size_t count)
+{
+	size_t number = 0;
+
+	pthread_mutex_lock(&run->lock);
+	if (!run->error && run->next < count && !run->opts->cancelled(run->opts->arg)) {
+		number = ++run->next;
+		run->opts->began(run->opts->arg, number, run->tasks[number - 1].scenario_case);
+	}
+	pthread_mutex_unlock(&run->lock);
+	return number;
+}
+
+static void *work(void *arg)
+{
+	struct fl_scn_running *run = arg;
+	struct fl_scn_pool pool = {0};
+	size_t number;
+
+	while ((number = take_task(run, run->results->count)) != 0) {
+		struct fl_scn_result *result;
+		int ret = fl_scn_run_task(run, &pool, &run->tasks[number - 1], number, &result);
+
+		pthread_mutex_lock(&run->lock);
+		run->results->all[number - 1] = result;
+		if (ret < 0)
+			run->error = ret;
+		else
+			run->opts->ended(run->opts->arg, number, result);
+		pthread_mutex_unlock(&run->lock);
+	}
+	fl_scn_pool_fini(&pool);
+	return NULL;
+}
+
+/* What did not run is no result: it was cancelled. */
+static void close_gaps(struct fl_scn_results *results)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < results->count; i++)
+		if (results->all[i])
+			results->all[kept++] = results->all[i];
+	results->count = kept;
+}
+
+static void run_workers(struct fl_scn_running *run)
+{
+	pthread_t threads[FL_SCN_JOBS_MAX];
+	uint32_t jobs = run->opts->jobs < FL_SCN_JOBS_MAX ? run->opts->jobs : FL_SCN_JOBS_MAX;
+	uint32_t started = 0;
+
+	while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, run) == 0)
+		started++;
+	(void)work(run);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+}
+
+static int prepare(const struct fl_scn_runner_opts *opts, struct fl_scn_running *run, struct fl_scn_task **tasks,
+		   struct fl_diag *diag)
+{
+	size_t count = fl_scn_count_runs(opts);
+
+	*tasks = calloc(count + 1, sizeof(**tasks));
+	run->results->all = calloc(count + 1, sizeof(*run->results->all));
+	if (!*tasks || !run->results->all)
+		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	(void)fl_scn_list_tasks(opts, *tasks);
+	run->tasks = *tasks;
+	run->results->count = count;
+	return fl_scn_workdir_new(opts->work_parent, &run->workdir, diag);
+}
+
+int fl_scn_run(const struct fl_scn_runner_opts *opts, struct fl_scn_results *results, char **work, struct fl_diag *diag)
+{
+	struct fl_scn_running run = {.opts = opts, .results = results};
+	struct fl_scn_task *tasks;
+	struct timespec now;
+
+	*work = NULL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*results = (struct fl_scn_results){
+		.seed = opts->seed,
+		.host = opts->host,
+		.start_time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+	};
+	uint64_t begin_ns = fl_scn_now_ns();
+	int ret = prepare(opts, &run, &tasks, diag);
+
+	if (ret == 0) {
+		pthread_mutex_init(&run.lock, NULL);
+		run_workers(&run);
+		pthread_mutex_destroy(&run.lock);
+		close_gaps(results);
+		if (opts->keep)
+			*work = strdup(fl_scn_workdir_path(run.workdir));
+		fl_scn_workdir_free(run.workdir, opts->keep);
+		if (run.error)
+			ret = fl_cli_diag(diag, run.error, "Out of memory.");
+	}
+	results->took_ns = fl_scn_now_ns() - begin_ns;
+	free(tasks);
+	if (ret < 0)
+		fl_scn_results_free(results);
+	return ret;
+}
+
+void fl_scn_results_free(struct fl_scn_results *results)
+{
+	for (size_t i = 0; i < results->count; i++)
+		fl_scn_result_free(results->all[i]);
+	free(results->all);
+	results->all = NULL;
+	results->count = 0;
+}

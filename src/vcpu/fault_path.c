@@ -26,7 +26,7 @@
 static enum fl_locate_result locate(struct fl_fault_case *c)
 {
 	struct fl_locate_ops ops = fl_cpu_access(c->vcpu);
-	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs};
+	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs, .amd = c->vcpu->amd};
 	struct fl_pieces pieces = {0};
 
 	/* a nested guest's addresses are not translated by the page tables that CR3 names alone */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vcpu/operands.h"
 
-#define CR0_PE	      (1ull << 0)
-#define EFER_LMA      (1ull << 10)
-#define RFLAGS_VM     (1ull << 17)
-#define LOW_BITS(len) ((len) >= 64 ? UINT64_MAX : (UINT64_C(1) << (len)) - 1)
+#define CR0_PE		    (1ull << 0)
+#define EFER_LMA	    (1ull << 10)
+#define RFLAGS_VM	    (1ull << 17)
+#define FAR_POINTER_AMD_LEN 6u
+#define LOW_BITS(len)	    ((len) >= 64 ? UINT64_MAX : (UINT64_C(1) << (len)) - 1)
 
 static ZydisMachineMode machine_mode(const struct kvm_sregs *sregs)
 {
@@ -201,9 +202,26 @@ static uint64_t extra_offset(const struct fl_insn *insn, const ZydisDecodedOpera
 	}
 }
 
-static uint32_t access_len(const struct fl_insn *insn, const ZydisDecodedOperand *operand)
+/* AMD's CPUs have no far pointers with offsets of 64 bits (APM vol. 3, LDS and JMP (Far)): REX.W changes nothing. */
+static uint32_t far_pointer_len(const ZydisDecodedOperand *operand, const struct fl_cpu_view *cpu)
+{
+	uint32_t len = operand->size / 8;
+
+	return cpu->amd ? FL_MIN(len, FAR_POINTER_AMD_LEN) : len;
+}
+
+static uint32_t access_len(const struct fl_insn *insn, const ZydisDecodedOperand *operand,
+			   const struct fl_cpu_view *cpu)
 {
 	switch (insn->head.mnemonic) {
+	case ZYDIS_MNEMONIC_LFS:
+	case ZYDIS_MNEMONIC_LGS:
+	case ZYDIS_MNEMONIC_LSS:
+		return far_pointer_len(operand, cpu);
+	case ZYDIS_MNEMONIC_CALL:
+	case ZYDIS_MNEMONIC_JMP:
+		return insn->head.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? far_pointer_len(operand, cpu)
+									    : operand->size / 8;
 	case ZYDIS_MNEMONIC_CLFLUSH: /* a line is named by one of its bytes, which is all that is checked */
 	case ZYDIS_MNEMONIC_CLFLUSHOPT:
 	case ZYDIS_MNEMONIC_CLWB:
@@ -235,7 +253,7 @@ static void add_operand(const struct fl_insn *insn, const ZydisDecodedOperand *o
 	if (fl_operands_vector(insn, operand, cpu, access, list) || fl_operands_state(insn, operand, cpu, access, list))
 		return;
 	fl_access_add(list, fl_operand_linear(insn, operand, cpu, extra_offset(insn, operand, cpu)),
-		      access_len(insn, operand), access);
+		      access_len(insn, operand, cpu), access);
 }
 
 static bool is_memory(const ZydisDecodedOperand *operand)
@@ -297,7 +315,7 @@ void fl_operands_list(const struct fl_insn *insn, const struct fl_cpu_view *cpu,
 	list->count = 0;
 	if (touches_nothing(insn) || count_is_zero(insn, cpu))
 		return;
-	if (fl_operands_stack(insn, cpu, list))
+	if (fl_operands_stack(insn, cpu, list) || fl_operands_amd(insn, cpu, list))
 		return;
 	if (insn->head.mnemonic == ZYDIS_MNEMONIC_ARPL) { /* reads, and stores only if the RPL is too low */
 		add_rpl(insn, cpu, list);

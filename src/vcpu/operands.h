@@ -31,6 +31,7 @@ struct fl_cpu_view {
 	const struct kvm_regs *regs;
 	const struct kvm_sregs *sregs;
 	const struct fl_vectors *vectors; /* NULL: not fetched; then masks count as all ones */
+	bool amd; /* fl_cpu_is_amd(): what a CPU needs of memory is a matter of its maker, too */
 };
 
 struct fl_insn {
@@ -73,6 +74,8 @@ bool fl_operands_state(const struct fl_insn *insn, const ZydisDecodedOperand *op
 bool fl_insn_is_state(const struct fl_insn *insn);
 /* operands_stack.c: of what uses the stack in its own order; false: it is none of these. */
 bool fl_operands_stack(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list);
+/* operands_amd.c: of what AMD's CPUs have alone; false: it is none of these. */
+bool fl_operands_amd(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list);
 /* Linear address of an offset into a segment; SDM vol. 1, 3.3.7.1: it wraps at width bits, then the base is added. */
 uint64_t fl_insn_to_linear(const struct fl_insn *insn, ZydisRegister segment, uint64_t offset, unsigned int width,
 			   const struct fl_cpu_view *cpu);

@@ -37,24 +37,34 @@ static void add_all(const struct fl_insn *insn, const struct fl_cpu_view *cpu, u
 		       len, access, list);
 }
 
+/* Of a slot, Intel's CPUs use as much as a selector has, AMD's all. */
+static uint32_t selector_len(const struct fl_cpu_view *cpu, uint32_t slot_len)
+{
+	return cpu->amd ? slot_len : SELECTOR_LEN;
+}
+
 /*
- * Far returns: the slots of selectors are read as selectors. The order (flags, CS, IP, then SP and SS) is not
- * in the manuals; tests/native shows it.
+ * Far returns. The order (flags, CS, IP, then SP and SS; on AMD's CPUs SS and SP) is not in the manuals; tests/native
+ * shows it. AMD's read SS and SP also where CS is not of the current privilege, before they look whether that may be:
+ * these stand last, so that they are found only if nothing else was lost.
  */
 static void add_far_return(const struct fl_insn *insn, const struct fl_cpu_view *cpu, struct fl_access_list *list)
 {
 	uint32_t len = insn->head.operand_width / 8;
-	uint64_t rsp = cpu->regs->rsp;
 	bool interrupt = insn->head.mnemonic != ZYDIS_MNEMONIC_RET;
+	uint64_t rsp = cpu->regs->rsp, outer = rsp + (interrupt ? 3 : 2) * len;
 
 	if (interrupt)
 		add_at(insn, cpu, rsp + 2 * len, len, FL_ACCESS_READ, list);
-	add_at(insn, cpu, rsp + len, SELECTOR_LEN, FL_ACCESS_READ, list);
+	add_at(insn, cpu, rsp + len, selector_len(cpu, len), FL_ACCESS_READ, list);
 	add_at(insn, cpu, rsp, len, FL_ACCESS_READ, list);
-	if (!interrupt || !insn->long_mode)
-		return;
-	add_at(insn, cpu, rsp + 3 * len, len, FL_ACCESS_READ, list);
-	add_at(insn, cpu, rsp + 4 * len, SELECTOR_LEN, FL_ACCESS_READ, list);
+	if (cpu->amd) {
+		add_at(insn, cpu, outer + len, len, FL_ACCESS_READ, list);
+		add_at(insn, cpu, outer, len, FL_ACCESS_READ, list);
+	} else if (interrupt && insn->long_mode) {
+		add_at(insn, cpu, outer, len, FL_ACCESS_READ, list);
+		add_at(insn, cpu, outer + len, SELECTOR_LEN, FL_ACCESS_READ, list);
+	}
 }
 
 static bool moves_selector(const struct fl_insn *insn)
@@ -89,13 +99,13 @@ bool fl_operands_stack(const struct fl_insn *insn, const struct fl_cpu_view *cpu
 	case ZYDIS_MNEMONIC_IRETQ:
 		add_far_return(insn, cpu, list);
 		return true;
-	case ZYDIS_MNEMONIC_POP: /* of a slot, only the selector is read */
+	case ZYDIS_MNEMONIC_POP:
 		if (!moves_selector(insn))
 			return false;
-		add_at(insn, cpu, cpu->regs->rsp, SELECTOR_LEN, FL_ACCESS_READ, list);
+		add_at(insn, cpu, cpu->regs->rsp, selector_len(cpu, len), FL_ACCESS_READ, list);
 		return true;
 	case ZYDIS_MNEMONIC_PUSH: /* SDM vol. 2B PUSH: with a 32-bit operand size only the selector may be written */
-		if (!moves_selector(insn) || insn->long_mode || len != 4)
+		if (cpu->amd || !moves_selector(insn) || insn->long_mode || len != 4)
 			return false;
 		add_at(insn, cpu, cpu->regs->rsp - len, SELECTOR_LEN, FL_ACCESS_WRITE, list);
 		return true;

@@ -81,15 +81,12 @@ static void add_legacy(uint64_t start, uint64_t wanted, bool compacted, enum fl_
 		fl_access_add(list, start + XSAVE_XMM, XSAVE_XMM_LEN, access);
 }
 
-static void add_xsave(enum xsave_kind kind, uint64_t start, const struct fl_cpu_view *cpu, enum fl_access access,
-		      struct fl_access_list *list)
+/* The components of the extended region that are wanted, from start on; returns where the last of them ends. */
+static uint64_t add_extended(uint64_t start, uint64_t wanted, bool compacted, const struct fl_xsave_layout *layout,
+			     enum fl_access access, struct fl_access_list *list)
 {
-	bool compacted = kind == XSAVE_COMPACTED || kind == XSAVE_SUPERVISOR_TOO;
-	const struct fl_xsave_layout *layout = cpu->vectors ? cpu->vectors->xsave : NULL;
-	uint64_t wanted = chosen(cpu, kind), next = XSAVE_HEADER + XSAVE_HEADER_LEN;
+	uint64_t next = XSAVE_HEADER + XSAVE_HEADER_LEN, end = next;
 
-	add_legacy(start, wanted, compacted, access, list);
-	fl_access_add(list, start + XSAVE_HEADER, XSAVE_HEADER_LEN, access);
 	for (unsigned int i = XSAVE_FIRST; layout && i < FL_XSAVE_COMPONENTS; i++) {
 		uint32_t len = layout->component[i].len;
 		uint64_t offset = layout->component[i].offset;
@@ -100,9 +97,30 @@ static void add_xsave(enum xsave_kind kind, uint64_t start, const struct fl_cpu_
 			offset = layout->component[i].aligned ? fl_align_up(next, 64) : next;
 			next = offset + len;
 		}
-		if (offset)
-			fl_access_add(list, start + offset, len, access);
+		if (!offset)
+			continue;
+		fl_access_add(list, start + offset, len, access);
+		end = FL_MAX(end, offset + len);
 	}
+	return end;
+}
+
+static void add_xsave(enum xsave_kind kind, uint64_t start, const struct fl_cpu_view *cpu, enum fl_access access,
+		      struct fl_access_list *list)
+{
+	bool compacted = kind == XSAVE_COMPACTED || kind == XSAVE_SUPERVISOR_TOO;
+	uint64_t wanted = chosen(cpu, kind), end;
+	unsigned int before = list->count;
+
+	add_legacy(start, wanted, compacted, access, list);
+	fl_access_add(list, start + XSAVE_HEADER, XSAVE_HEADER_LEN, access);
+	end = add_extended(start, wanted, compacted, cpu->vectors ? cpu->vectors->xsave : NULL, access, list);
+	if (!cpu->amd)
+		return;
+	/* AMD's CPUs want all from the start to the last byte of what is wanted last, gaps included: see tests/native
+	 */
+	list->count = before;
+	fl_access_add(list, start, (uint32_t)end, access);
 }
 
 /* Row by row from start_row on; a fault leaves its number there (SDM vol. 2B TILELOADD). */

@@ -93,7 +93,7 @@ static int shorten_repetition(struct fl_fault_case *c)
 static int complete(struct fl_fault_case *c)
 {
 	struct fl_locate_ops ops = fl_cpu_access(c->vcpu);
-	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs};
+	struct fl_cpu_view cpu = {.regs = &c->regs, .sregs = &c->sregs, .amd = c->vcpu->amd};
 	struct kvm_run *run = c->vcpu->run;
 	bool load = !c->in->write;
 	struct fl_pieces pieces;

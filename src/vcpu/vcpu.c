@@ -9,6 +9,7 @@
 
 #include "mmu_backing/fault_site.h"
 #include "mmu_backing/gmem.h"
+#include "vcpu/cpu_vendor.h"
 #include "vcpu/guest_cpuid.h"
 #include "vcpu/vcpu_priv.h"
 
@@ -161,6 +162,7 @@ static int set_up(struct fl_vcpu *vcpu, struct fl_diag *diag)
 	if (result)
 		return result;
 	vcpu->sync_regs = fl_sync_regs_works(vcpu->env->kvm->vm_fd);
+	vcpu->amd = fl_cpu_is_amd();
 	fl_xsave_layout_init(&vcpu->xsave);
 	result = set_cpuid(vcpu, diag);
 	if (!result)

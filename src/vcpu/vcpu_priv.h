@@ -35,14 +35,15 @@ struct fl_vcpu {
 	struct kvm_run *run;
 	struct fl_kvm_stats stats;
 	bool sync_regs;		      /* registers come and go by the run page (sync_regs.c) */
+	bool amd;		      /* fl_cpu_is_amd() */
 	struct fl_xsave_layout xsave; /* asked once, since CPUID is slow in a virtual machine */
 	atomic_bool stop;
 	atomic_bool look;		 /* the watchdog asks; set last */
 	_Atomic int64_t look_unresolved; /* fl_kvm_stats_unresolved() when it asked */
 
-	atomic_bool pause;		 /* it shall park before it runs on (park.c) */
-	_Atomic uint32_t doing;		 /* enum fl_vcpu_state, but for FL_VCPU_HALTED; written by its thread alone */
-	_Atomic uint64_t exits;		 /* returns of KVM_RUN; written by its thread alone */
+	atomic_bool pause;	/* it shall park before it runs on (park.c) */
+	_Atomic uint32_t doing; /* enum fl_vcpu_state, but for FL_VCPU_HALTED; written by its thread alone */
+	_Atomic uint64_t exits; /* returns of KVM_RUN; written by its thread alone */
 
 	pthread_mutex_t lock; /* guards the following and that `thread` may be signalled */
 	pthread_cond_t gate;  /* of all changes here, of pause and of stop */

@@ -22,6 +22,7 @@ struct insn_world {
 	uint64_t code;			      /* below 2 GiB */
 	uint64_t fs_base, gs_base;
 	struct fl_xsave_layout xsave;
+	bool amd;	   /* fl_cpu_is_amd() */
 	uint32_t ldt_base; /* of the segments below; 0: there are none */
 	uint16_t ldt_data, ldt_code16;
 	struct insn_arena read_only[2]; /* low and high: what is lost there is lost for stores only */

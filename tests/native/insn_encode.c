@@ -139,7 +139,8 @@ static void put_vex_head(struct output *out, const struct pattern *p, const stru
 	put(out, 0xc4);
 	put(out, r << 7 | x << 6 | b << 5 | p->map);
 	put(out, p->wide << 7 | vvvv << 3 | (p->len_bits & 1) << 2 | p->pp);
-	put(out, p->opcode[0]);
+	for (unsigned int i = 0; i < p->opcodes; i++) /* and a ModRM byte that is always the same */
+		put(out, p->opcode[i]);
 }
 
 static void put_evex_head(struct output *out, const struct pattern *p, const struct insn_coding *c)
@@ -160,7 +161,7 @@ static unsigned int log2_of(unsigned int scale)
 }
 
 /* 16-bit ModRM, SDM table 2-1: BX+SI BX+DI BP+SI BP+DI SI DI BP BX. */
-static bool put_modrm16(struct output *out, unsigned int reg, const struct insn_coding *c)
+static bool put_modrm16(struct output *out, unsigned int reg, const struct insn_coding *c, int64_t disp)
 {
 	static const uint8_t bases[8] = {3, 3, 5, 5, 6, 7, 5, 3};
 	static const uint8_t indices[8] = {6, 7, 6, 7, NO_REG, NO_REG, NO_REG, NO_REG};
@@ -169,14 +170,14 @@ static bool put_modrm16(struct output *out, unsigned int reg, const struct insn_
 
 	if (a->base == NO_REG) {
 		put(out, reg << 3 | 6);
-		put_number(out, (uint64_t)c->disp, 2);
+		put_number(out, (uint64_t)disp, 2);
 		return true;
 	}
 	for (unsigned int rm = 0; rm < 8; rm++) {
 		if (bases[rm] != a->base || indices[rm] != a->index || (rm == 6 && mod == 0))
 			continue;
 		put(out, mod << 6 | reg << 3 | rm);
-		put_number(out, (uint64_t)c->disp, a->disp_len);
+		put_number(out, (uint64_t)disp, a->disp_len);
 		return true;
 	}
 	return false;
@@ -205,8 +206,6 @@ static bool put_operand(struct output *out, const struct pattern *p, const struc
 	unsigned int reg = p->digit >= 0 ? (unsigned int)p->digit : c->reg & 7u;
 	int64_t disp = c->disp;
 
-	if (c->address16)
-		return put_modrm16(out, reg, c);
 	if (c->address->rip_relative)
 		disp -= (int64_t)(c->rip + out->count + 5 + p->imm_len);
 	if (p->scheme == SCHEME_EVEX && c->address->disp_len == 1) {
@@ -216,6 +215,8 @@ static bool put_operand(struct output *out, const struct pattern *p, const struc
 			return false;
 		disp /= (int64_t)unit;
 	}
+	if (c->address16)
+		return put_modrm16(out, reg, c, disp);
 	put_modrm(out, reg, c, disp);
 	return true;
 }

@@ -197,6 +197,7 @@ const struct insn_form insn_forms_general[] = {
 	{"clwb m8", "66 0F AE /6", CLASS_CACHE, NEED_CLWB, 1, 0, 0, 0, MW},
 	{"cldemote m8", "0F 1C /0", CLASS_CACHE, NEED_CLDEMOTE, 1, 0, 0, 0, M32},
 	{"clzero", "0F 01 FC", CLASS_CACHE, NEED_CLZERO, 64, 0, 64, 0, F_RAX | M32},
+	{"clzero (within a line)", "0F 01 FC", CLASS_CACHE, NEED_CLZERO, 24, 0, 0, 0, F_RAX | M32},
 	{"monitorx", "0F 01 FA", CLASS_CACHE, NEED_MONITORX, 1, 0, 0, 0, F_RAX},
 	{"umonitor", "F3 0F AE F0", CLASS_CACHE, NEED_WAITPKG, 1, 0, 0, 0, F_RAX},
 	{"prefetchnta", "0F 18 /0", CLASS_CACHE, 0, 1, 0, 0, 0, M32},

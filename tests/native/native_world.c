@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vcpu/cpu_vendor.h"
+
 #define CODE	    UINT64_C(0x30000000)
 #define ARENA_1	    UINT64_C(0x20018000)
 #define ARENA_2	    UINT64_C(0x7e9000018000)
@@ -57,6 +59,7 @@ bool native_world_like(struct insn_world *world, uint64_t code, uint64_t low, ui
 	int all = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 	*world = (struct insn_world){.code = code, .fs_base = native_fs_base(), .gs_base = gs_base};
+	world->amd = fl_cpu_is_amd();
 	fl_xsave_layout_init(&world->xsave);
 	if (map_at(code, FL_PAGE_LEN, all, MAP_PRIVATE | MAP_ANONYMOUS, -1) &&
 	    make_arena(&world->arena[ARENA_LOW], low - NATIVE_LOST_LEN, NATIVE_LOST_LEN, NATIVE_GOOD_LEN, false) &&
@@ -132,6 +135,20 @@ void native_prepare(const struct insn_world *world, const struct insn_case *c)
 		if (is_code(world, at) || (in && is_good(in, at)))
 			*(uint8_t *)(uintptr_t)at = c->bytes[i];
 	}
+}
+
+bool native_is_intact(const struct insn_world *world, const struct insn_case *c)
+{
+	bool read_only;
+
+	for (size_t i = 0; i < c->len; i++) {
+		uint64_t at = c->state.rip + i;
+		const struct insn_arena *in = find(world, at, &read_only);
+
+		if ((is_code(world, at) || (in && is_good(in, at))) && *(const uint8_t *)(uintptr_t)at != c->bytes[i])
+			return false;
+	}
+	return true;
 }
 
 bool native_is_lost(const struct insn_world *world, uint64_t at, enum fl_access access)
@@ -240,7 +257,7 @@ enum fl_locate_result native_locate(const struct insn_world *world, const struct
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 	struct fl_pieces pieces;
-	struct fl_cpu_view cpu = {.regs = &regs, .sregs = &sregs};
+	struct fl_cpu_view cpu = {.regs = &regs, .sregs = &sregs, .amd = world->amd};
 
 	view(world, state, &regs, &sregs);
 

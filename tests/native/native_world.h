@@ -19,6 +19,9 @@ bool native_world_like(struct insn_world *world, uint64_t code, uint64_t low, ui
 /* Fresh pages, then the case's bytes where its RIP is, as far as pages are there. */
 void native_prepare(const struct insn_world *world, const struct insn_case *c);
 
+/* Are the case's bytes what they were? */
+bool native_is_intact(const struct insn_world *world, const struct insn_case *c);
+
 /* Would this access to the byte fail? */
 bool native_is_lost(const struct insn_world *world, uint64_t at, enum fl_access access);
 

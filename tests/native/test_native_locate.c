@@ -3,7 +3,7 @@
  * Where an instruction fails, says the CPU: each case is run in this process on pages that have been lost, and the
  * signal's address and direction are compared with what src/vcpu finds from the registers.
  *
- * usage: test_native_locate [CASE [SEED]]: one case in full; "all" shows every difference; without
+ * usage: test_native_locate [CASE [SEED]]: one case in full; "all" for CASE shows every difference; without
  * arguments the first ones.
  */
 #include "tests/lib/fl_test.h"
@@ -90,6 +90,9 @@ static const char *judge(const struct bench *b, const struct insn_case *c, const
 	case INSN_END_OTHER:
 		return c->form->flags & F_RAISES ? NULL : "another exception";
 	case INSN_END_FAULT:
+		/* a scatter may store into its own bytes before it fails: then nobody can tell any more what failed */
+		if (!native_is_intact(&b->world, c))
+			return NULL;
 		return judge_fault(b, c, outcome, native_locate(&b->world, &outcome->state, location), location);
 	}
 	return "?";
@@ -232,13 +235,19 @@ static unsigned int say_table(const struct board *board)
 	return sum.wrong;
 }
 
+struct how {
+	bool all; /* every difference is shown */
+	uint64_t seed;
+};
+
 static void test_all(void **state)
 {
+	const struct how *how = *state;
 	struct bench b;
 	unsigned int wrong;
 
-	make_bench(&b, SEED);
-	if (*state)
+	make_bench(&b, how->seed);
+	if (how->all)
 		b.board->shown_max = UINT32_MAX;
 	say_cpu();
 	printf("# seed %llu, %zu cases\n", (unsigned long long)b.seed, b.specs.count);
@@ -266,7 +275,8 @@ static int run_one(const char *number, const char *seed)
 int main(int argc, char **argv)
 {
 	bool all = argc > 1 && strcmp(argv[1], "all") == 0;
-	const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_all, all ? argv[1] : NULL)};
+	struct how how = {.all = all, .seed = argc > 2 ? strtoull(argv[2], NULL, 0) : SEED};
+	const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_all, &how)};
 
 	alarm(LIMIT_S);
 	if (argc > 1 && !all)

@@ -18,6 +18,7 @@
 
 struct manager {
 	struct fl_actor_world world;
+	struct fl_actor_system system;
 	struct fl_actor_case of;
 	struct fl_actor_port port;
 	int sigchld_fd;
@@ -183,13 +184,13 @@ static int wait_for_news(struct manager *manager, bool more)
 		{.fd = manager->port.fd,
 		 .events = (short)((reads ? POLLIN : 0) | (manager->port.out_len ? POLLOUT : 0))},
 		{.fd = manager->sigchld_fd, .events = POLLIN},
-		{.fd = manager->world.note_fd, .events = POLLIN},
+		{.fd = manager->system.note_fd, .events = POLLIN},
 	};
 	uint64_t notes;
 
 	if (poll(fds, FL_ARRAY_SIZE(fds), more ? 1 : -1) < 0)
 		return errno == EINTR ? 0 : -errno;
-	if (fds[2].revents && read(manager->world.note_fd, &notes, sizeof(notes)) < 0 && errno != EAGAIN)
+	if (fds[2].revents && read(manager->system.note_fd, &notes, sizeof(notes)) < 0 && errno != EAGAIN)
 		return -errno;
 	if (fds[1].revents)
 		drain(manager->sigchld_fd);
@@ -250,21 +251,23 @@ static void be_quick(void)
 static int set_up(struct manager *manager, int argc, char **argv, struct fl_diag *diag)
 {
 	struct fl_actor_world *world = &manager->world;
+	struct fl_actor_system *system = &manager->system;
 	sigset_t mask;
 	int ret = open_port(manager, argc, argv, diag);
 
 	if (ret)
 		return ret;
-	world->manager = getpid();
-	world->port_fd = manager->port.fd;
-	world->note_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	world->system = system;
+	system->manager = getpid();
+	system->port_fd = manager->port.fd;
+	system->note_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, &world->mask);
+	sigprocmask(SIG_BLOCK, &mask, &system->mask);
 	manager->sigchld_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (world->note_fd < 0 || manager->sigchld_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ||
-	    sched_getaffinity(0, sizeof(world->affinity), &world->affinity) < 0)
+	if (system->note_fd < 0 || manager->sigchld_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ||
+	    sched_getaffinity(0, sizeof(system->affinity), &system->affinity) < 0)
 		return fl_diag(diag, -errno, "the scenario's actors cannot be set up: %s", strerror(errno));
 	be_quick();
 	return fl_actor_case_new(&manager->of, world, diag);

@@ -4,15 +4,7 @@
 #define FL_ACTOR_CASE_H
 
 #include "guest/actor.h"
-#include "guest/actor_port.h"
-
-/* How far the telling about an actor is. */
-struct fl_actor_told {
-	uint32_t log;	       /* entries */
-	uint32_t step, number; /* next of the COUNTS */
-	uint32_t signal;       /* that ended its process */
-	bool done;
-};
+#include "guest/actor_tell.h"
 
 struct fl_actor_case {
 	struct fl_actor_world *world;

@@ -26,33 +26,19 @@ static int fd_of(const struct fl_actor_self *self, uint64_t number)
 
 uint8_t *fl_actor_scratch(struct fl_actor_self *self, uint64_t len)
 {
-	if (len <= self->scratch_len && self->scratch)
-		return self->scratch;
+	struct fl_actor_thread *thread = self->thread;
+
+	if (len <= thread->scratch_len && thread->scratch)
+		return thread->scratch;
 	if (len > SCRATCH_MAX)
 		return NULL;
-	if (self->scratch)
-		munmap(self->scratch, self->scratch_len);
-	self->scratch_len = fl_align_up(FL_MAX(len, UINT64_C(1)), FL_PAGE_LEN);
-	self->scratch = mmap(NULL, self->scratch_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (self->scratch == MAP_FAILED)
-		self->scratch = NULL;
-	return self->scratch;
-}
-
-static void fill_with_pattern(uint8_t *bytes, uint64_t offset, uint64_t len)
-{
-	for (uint64_t i = 0; i < len; i++) {
-		uint64_t at = offset + i;
-
-		if (at % 8 == 0 && len - i >= 8) {
-			uint64_t word = fl_scn_pattern(at);
-
-			memcpy(bytes + i, &word, sizeof(word));
-			i += 7;
-		} else {
-			bytes[i] = (uint8_t)(fl_scn_pattern(at) >> at % 8 * 8);
-		}
-	}
+	if (thread->scratch)
+		munmap(thread->scratch, thread->scratch_len);
+	thread->scratch_len = fl_align_up(FL_MAX(len, UINT64_C(1)), FL_PAGE_LEN);
+	thread->scratch = mmap(NULL, thread->scratch_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (thread->scratch == MAP_FAILED)
+		thread->scratch = NULL;
+	return thread->scratch;
 }
 
 static int open_flags(uint64_t wanted)
@@ -100,7 +86,7 @@ struct fl_actor_result fl_actor_op_pwrite(struct fl_actor_self *self, const stru
 
 	if (!scratch)
 		return fl_actor_cannot(ENOMEM);
-	fill_with_pattern(scratch, step->n[1], step->n[2]);
+	fl_actor_put_pattern(scratch, step->n[1], step->n[2]);
 	return fl_actor_called(pwrite(fd_of(self, step->n[0]), scratch, step->n[2], (off_t)step->n[1]));
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An ACTOR of the host's, with every number in its range before it is kept. */
-#include "guest/actor.h"
+#include "guest/actor_script.h"
 
 #include <limits.h>
 #include <string.h>

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Steps with memory. The instruction is the step: so it stands here as one, and no compiler makes another of it. Any of
- * them may raise a signal, after which the step is left at once (actor_run.c).
+ * them may raise a signal, after which the step is left at once (fl_actor_try_step()).
  */
-#include "guest/actor.h"
+#include "guest/actor_script.h"
 
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 uint8_t *fl_actor_place(const struct fl_actor_self *self, const uint64_t *place, uint64_t len, int *error)
 {
@@ -18,52 +15,25 @@ uint8_t *fl_actor_place(const struct fl_actor_self *self, const uint64_t *place,
 	return map->at && fl_range_fits(place[1], len, map->len) ? map->at + place[1] : NULL;
 }
 
-static int protection(uint64_t flags)
+void fl_actor_put_pattern(uint8_t *bytes, uint64_t offset, uint64_t len)
 {
-	return (flags & FL_SCN_MAP_READ ? PROT_READ : 0) | (flags & FL_SCN_MAP_WRITE ? PROT_WRITE : 0) |
-	       (flags & FL_SCN_MAP_EXEC ? PROT_EXEC : 0);
+	for (uint64_t i = 0; i < len; i++) {
+		uint64_t at = offset + i;
+
+		if (at % 8 == 0 && len - i >= 8) {
+			uint64_t word = fl_scn_pattern(at);
+
+			memcpy(bytes + i, &word, sizeof(word));
+			i += 7;
+		} else {
+			bytes[i] = (uint8_t)(fl_scn_pattern(at) >> at % 8 * 8);
+		}
+	}
 }
-
-struct fl_actor_result fl_actor_op_map(struct fl_actor_self *self, const struct fl_actor_step *step)
-{
-	struct fl_actor_map *map = &self->process->maps[step->n[0]];
-	int flags = step->n[4] & FL_SCN_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
-	void *at;
-
-	if (map->at)
-		return fl_actor_cannot(EEXIST);
-	if (step->n[4] & FL_SCN_MAP_POPULATE)
-		flags |= MAP_POPULATE;
-	at = mmap(NULL, step->n[3], protection(step->n[4]), flags, self->process->fds[step->n[1]], (off_t)step->n[2]);
-	if (at == MAP_FAILED)
-		return fl_actor_called(-1);
-	*map = (struct fl_actor_map){.at = at, .len = fl_align_up(step->n[3], FL_PAGE_LEN)};
-	return fl_actor_did((uintptr_t)at);
-}
-
-struct fl_actor_result fl_actor_op_unmap(struct fl_actor_self *self, const struct fl_actor_step *step)
-{
-	struct fl_actor_map *map = &self->process->maps[step->n[0]];
-	struct fl_actor_map gone = *map;
-
-	if (!map->at)
-		return fl_actor_cannot(EBADF);
-	*map = (struct fl_actor_map){0};
-	return fl_actor_called(munmap(gone.at, gone.len));
-}
-
-#define AT_OR_RETURN(place, len)                                          \
-	__extension__({                                                   \
-		int error_;                                               \
-		uint8_t *at_ = fl_actor_place(self, place, len, &error_); \
-		if (!at_)                                                 \
-			return fl_actor_cannot(error_);                   \
-		at_;                                                      \
-	})
 
 struct fl_actor_result fl_actor_op_read(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	const uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
+	const uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
 	uint64_t value;
 
 	if (step->n[2] == 1)
@@ -79,7 +49,7 @@ struct fl_actor_result fl_actor_op_read(struct fl_actor_self *self, const struct
 
 struct fl_actor_result fl_actor_op_write(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
 	uint64_t value = step->n[3];
 
 	if (step->n[2] == 1)
@@ -95,7 +65,7 @@ struct fl_actor_result fl_actor_op_write(struct fl_actor_self *self, const struc
 
 struct fl_actor_result fl_actor_op_vector(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	const uint8_t *at = AT_OR_RETURN(step->n, 16);
+	const uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, 16);
 
 	__asm__ volatile("movups (%0), %%xmm0" : : "r"(at) : "xmm0", "memory");
 	return fl_actor_did(0);
@@ -103,7 +73,7 @@ struct fl_actor_result fl_actor_op_vector(struct fl_actor_self *self, const stru
 
 struct fl_actor_result fl_actor_op_atomic(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
 	uint64_t was = 1;
 
 	if (step->n[2] == 1)
@@ -119,7 +89,7 @@ struct fl_actor_result fl_actor_op_atomic(struct fl_actor_self *self, const stru
 
 struct fl_actor_result fl_actor_op_exec(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	uint8_t *at = AT_OR_RETURN(step->n, 1);
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, 1);
 	uint32_t (*function)(void);
 
 	memcpy(&function, &at, sizeof(function));
@@ -128,7 +98,7 @@ struct fl_actor_result fl_actor_op_exec(struct fl_actor_self *self, const struct
 
 struct fl_actor_result fl_actor_op_touch(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	const uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
+	const uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
 	const uint8_t *end = at + step->n[2];
 
 	while (at < end) {
@@ -147,7 +117,7 @@ static uint8_t expected(const struct fl_actor_step *step, uint64_t i)
 
 struct fl_actor_result fl_actor_op_check(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	const volatile uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
+	const volatile uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
 	uint64_t right = 0;
 
 	while (right < step->n[2] && at[right] == expected(step, right))
@@ -157,7 +127,7 @@ struct fl_actor_result fl_actor_op_check(struct fl_actor_self *self, const struc
 
 struct fl_actor_result fl_actor_op_fill(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
 
 	memset(at, (int)step->n[3], step->n[2]);
 	__asm__ volatile("" : : "r"(at) : "memory");
@@ -166,8 +136,8 @@ struct fl_actor_result fl_actor_op_fill(struct fl_actor_self *self, const struct
 
 struct fl_actor_result fl_actor_op_copy(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	uint8_t *to = AT_OR_RETURN(step->n, step->n[4]);
-	const uint8_t *from = AT_OR_RETURN(&step->n[2], step->n[4]);
+	uint8_t *to = FL_ACTOR_AT_OR_RETURN(step->n, step->n[4]);
+	const uint8_t *from = FL_ACTOR_AT_OR_RETURN(&step->n[2], step->n[4]);
 
 	memcpy(to, from, step->n[4]);
 	__asm__ volatile("" : : "r"(to) : "memory");
@@ -176,41 +146,10 @@ struct fl_actor_result fl_actor_op_copy(struct fl_actor_self *self, const struct
 
 struct fl_actor_result fl_actor_op_string(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	uint8_t *to = AT_OR_RETURN(step->n, step->n[4]);
-	const uint8_t *from = AT_OR_RETURN(&step->n[2], step->n[4]);
+	uint8_t *to = FL_ACTOR_AT_OR_RETURN(step->n, step->n[4]);
+	const uint8_t *from = FL_ACTOR_AT_OR_RETURN(&step->n[2], step->n[4]);
 	uint64_t len = step->n[4];
 
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
 	return fl_actor_did(0);
-}
-
-/* These take whole pages; the kernel says if they are not. */
-struct fl_actor_result fl_actor_op_msync(struct fl_actor_self *self, const struct fl_actor_step *step)
-{
-	uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
-
-	return fl_actor_called(msync(at, step->n[2], MS_SYNC));
-}
-
-struct fl_actor_result fl_actor_op_mlock(struct fl_actor_self *self, const struct fl_actor_step *step)
-{
-	const uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
-
-	return fl_actor_called(mlock(at, step->n[2]));
-}
-
-struct fl_actor_result fl_actor_op_madvise(struct fl_actor_self *self, const struct fl_actor_step *step)
-{
-	uint8_t *at = AT_OR_RETURN(step->n, step->n[2]);
-
-	return fl_actor_called(madvise(at, step->n[2], (int)step->n[3]));
-}
-
-/* Should it be that value after all, there is no time to wait: ETIMEDOUT. */
-struct fl_actor_result fl_actor_op_futex(struct fl_actor_self *self, const struct fl_actor_step *step)
-{
-	const struct timespec at_once = {0};
-	uint8_t *at = AT_OR_RETURN(step->n, 4);
-
-	return fl_actor_called(syscall(SYS_futex, at, FUTEX_WAIT, 0x5eedf00du, &at_once, NULL, 0));
 }

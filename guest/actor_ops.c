@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What there is that actors can do: operands and texts by scenario_wire.h. */
-#include "guest/actor.h"
+#include "guest/actor_script.h"
 
 #define ROW(number, fn, operands, texts_min, texts_max) \
 	[FL_SCN_OP_##number] = {operands, texts_min, texts_max, fl_actor_op_##fn}

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Steps that order actors among each other. */
-#include "guest/actor.h"
+#include "guest/actor_script.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
 static struct fl_actor_result late(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What came of an actor's steps, in memory that the manager reads while it is written. */
-#include "guest/actor.h"
+#include "guest/actor_script.h"
 
 /* How many of a kind are told apart: the shares of scenario_wire.h. */
 static uint32_t share_of(enum fl_scn_outcome_kind kind)
@@ -89,13 +89,4 @@ void fl_actor_log(struct fl_actor *actor, uint32_t entry)
 		return;
 	actor->log[len] = (uint16_t)entry;
 	__atomic_store_n(&actor->log_len, len + 1, __ATOMIC_RELEASE);
-}
-
-void fl_actor_note(const struct fl_actor_world *world)
-{
-	uint64_t one = 1;
-
-	/* it cannot fail but when it is full of notes, and then the manager is awake */
-	if (write(world->note_fd, &one, sizeof(one)) < 0)
-		return;
 }

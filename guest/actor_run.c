@@ -46,10 +46,10 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
 	if (self && replace_page(self->process->world, info))
 		return;
-	if (!self || !self->armed || (self->actor->head.flags & FL_SCN_ACTOR_FATAL))
+	if (!self || !self->thread->armed || (self->actor->head.flags & FL_SCN_ACTOR_FATAL))
 		die_of(number);
-	self->signal = *info;
-	siglongjmp(self->jump, 1);
+	self->thread->signal = *info;
+	siglongjmp(self->thread->jump, 1);
 }
 
 static void catch_signals(struct fl_actor_process *process, bool catches)
@@ -77,85 +77,51 @@ static bool take_signal_stack(struct fl_actor_self *self)
 
 /* ---- steps -------------------------------------------------------------------------------- */
 
-/* Where in a mapping a signal was. */
-static void locate(const struct fl_actor_self *self, struct fl_actor_outcome *outcome)
-{
-	for (uint32_t i = 0; i < FL_SCN_HANDLES_MAX; i++) {
-		const struct fl_actor_map *map = &self->process->maps[i];
-
-		if (!map->at || outcome->addr - (uintptr_t)map->at >= map->len)
-			continue;
-		outcome->map = i;
-		outcome->offset = outcome->addr - (uintptr_t)map->at;
-	}
-}
-
 static void take_signal(const struct fl_actor_self *self, struct fl_actor_outcome *outcome)
 {
 	outcome->kind = FL_SCN_SIGNAL;
-	outcome->value = (uint64_t)self->signal.si_signo;
-	outcome->code = self->signal.si_code;
-	outcome->addr = (uintptr_t)self->signal.si_addr;
-	locate(self, outcome);
+	outcome->value = (uint64_t)self->thread->signal.si_signo;
+	outcome->code = self->thread->signal.si_code;
+	outcome->addr = (uintptr_t)self->thread->signal.si_addr;
+	fl_actor_locate(self, outcome);
 }
 
 /* Nothing of this frame changes between the two returns of sigsetjmp(). */
-static void __attribute__((noinline)) do_step(struct fl_actor_self *self, uint32_t at, struct fl_actor_outcome *outcome)
+void __attribute__((noinline))
+fl_actor_try_step(struct fl_actor_self *self, const struct fl_actor_step *step, struct fl_actor_outcome *outcome)
 {
-	const struct fl_actor_step *step = &self->actor->steps[at];
-
-	if (sigsetjmp(self->jump, 0)) {
-		self->armed = 0;
+	if (sigsetjmp(self->thread->jump, 0)) {
+		self->thread->armed = 0;
 		take_signal(self, outcome);
 		return;
 	}
-	self->armed = 1;
+	self->thread->armed = 1;
 	struct fl_actor_result result = step->op->run(self, step);
 
-	self->armed = 0;
+	self->thread->armed = 0;
 	outcome->kind = result.kind;
 	outcome->value = result.value;
 }
 
-static void go_to(struct fl_actor_self *self, uint32_t step)
+int32_t fl_actor_cpu(void)
 {
-	self->next = step + 1;
-	__atomic_store_n(&self->actor->step, step, __ATOMIC_RELAXED);
-	__atomic_store_n(&self->progress->step, step, __ATOMIC_RELAXED);
+	return sched_getcpu();
 }
 
-/* False: nothing comes behind that outcome. */
-static bool run_step(struct fl_actor_self *self, uint32_t step)
+void fl_actor_note(const struct fl_actor_world *world)
 {
-	struct fl_actor_outcome outcome = {.map = FL_SCN_NO_MAP, .begin_ns = self->now_ns};
+	uint64_t one = 1;
 
-	go_to(self, step);
-	do_step(self, step, &outcome);
-	self->now_ns = fl_now_ns(CLOCK_MONOTONIC);
-	outcome.end_ns = FL_MAX(self->now_ns, outcome.begin_ns);
-	outcome.cpu = sched_getcpu();
-	if (fl_actor_record(self->actor, step, &outcome))
-		fl_actor_note(self->process->world);
-	return outcome.kind != FL_SCN_LATE;
-}
-
-static void run_steps(struct fl_actor_self *self)
-{
-	uint32_t step = 0;
-	bool goes_on = true;
-
-	while (goes_on && step < self->actor->head.steps) {
-		goes_on = run_step(self, step);
-		step = self->next;
-	}
-	__atomic_store_n(&self->actor->step, step, __ATOMIC_RELAXED);
+	/* it cannot fail but when it is full of notes, and then the manager is awake */
+	if (write(world->system->note_fd, &one, sizeof(one)) < 0)
+		return;
 }
 
 /* ---- beginning and end -------------------------------------------------------------------- */
 
 static bool bind_to_cpu(const struct fl_actor_self *self)
 {
-	cpu_set_t cpus = self->process->world->affinity;
+	cpu_set_t cpus = self->process->world->system->affinity;
 
 	if (self->actor->head.cpu >= 0) {
 		CPU_ZERO(&cpus);
@@ -180,18 +146,21 @@ static void record_no_beginning(struct fl_actor_self *self, int error)
 
 static void end(struct fl_actor_self *self)
 {
-	self->armed = 0;
+	self->thread->armed = 0;
 	__atomic_store_n(&self->progress->state, FL_ACTOR_ENDED, __ATOMIC_RELAXED);
 	__atomic_store_n(&self->actor->state, FL_ACTOR_ENDED, __ATOMIC_RELEASE);
 	fl_actor_note(self->process->world);
-	for (uint32_t i = 0; i < self->thread_count; i++)
-		pthread_join(self->threads[i], NULL);
+	for (uint32_t i = 0; i < self->thread->thread_count; i++)
+		pthread_join(self->thread->threads[i], NULL);
 }
 
 static void run(struct fl_actor_process *process, struct fl_actor *actor)
 {
-	struct fl_actor_self self = {
-		.process = process, .actor = actor, .progress = &process->world->page->progress[actor->head.actor]};
+	struct fl_actor_thread thread = {0};
+	struct fl_actor_self self = {.process = process,
+				     .actor = actor,
+				     .progress = &process->world->page->progress[actor->head.actor],
+				     .thread = &thread};
 
 	if (!process->catches && !(actor->head.flags & FL_SCN_ACTOR_FATAL))
 		catch_signals(process, true);
@@ -201,7 +170,7 @@ static void run(struct fl_actor_process *process, struct fl_actor *actor)
 		record_no_beginning(&self, errno);
 	} else {
 		__atomic_store_n(&self.progress->state, FL_ACTOR_RUNS, __ATOMIC_RELAXED);
-		run_steps(&self);
+		fl_actor_run_steps(&self);
 	}
 	end(&self);
 	stack_t none = {.ss_flags = SS_DISABLE};
@@ -254,14 +223,14 @@ struct fl_actor_result fl_actor_op_thread(struct fl_actor_self *self, const stru
 	*start = (struct thread_start){.process = self->process, .actor = actor};
 	/* the process may die before the thread says so itself */
 	__atomic_store_n(&actor->pid, getpid(), __ATOMIC_RELEASE);
-	int ret = pthread_create(&self->threads[self->thread_count], NULL, thread_main, start);
+	int ret = pthread_create(&self->thread->threads[self->thread->thread_count], NULL, thread_main, start);
 
 	if (ret) {
 		free(start);
 		__atomic_store_n(&actor->state, FL_ACTOR_WAITS, __ATOMIC_RELEASE);
 		return fl_actor_cannot(ret);
 	}
-	self->thread_count++;
+	self->thread->thread_count++;
 	return fl_actor_did(0);
 }
 
@@ -270,12 +239,12 @@ static bool wait_for_adoption(const struct fl_actor_world *world)
 {
 	uint64_t give_up_ns = fl_now_ns(CLOCK_MONOTONIC) + ADOPTION_NS;
 
-	while (getppid() != world->manager)
+	while (getppid() != world->system->manager)
 		if (fl_now_ns(CLOCK_MONOTONIC) > give_up_ns)
 			return false;
 		else
 			sched_yield();
-	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == world->manager;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == world->system->manager;
 }
 
 static void __attribute__((noreturn)) be_forked(struct fl_actor_self *self, struct fl_actor *actor)

@@ -3,7 +3,7 @@
  * Waiting on the page. There is nobody who could wake a guest's process from the host, so it looks: without a pause for
  * a short while, then at intervals that grow with the time waited, since who waits long is not hurt by a little more.
  */
-#include "guest/actor.h"
+#include "guest/actor_script.h"
 
 #define SPIN_NS	     20000u
 #define PAUSE_MIN_NS 10000u

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
+#include "guest/actor_talk.h"
 #include "guest/ports.h"
 
 #define PORT_TIMEOUT_MS 30000
@@ -22,13 +23,14 @@ struct manager {
 	struct fl_actor_case of;
 	struct fl_actor_port port;
 	int sigchld_fd;
-	bool hello_came;
+	struct fl_actor_talk talk;
 };
 
 /* ---- what the host says ------------------------------------------------------------------- */
 
-static int map_page(struct fl_actor_world *world, struct fl_diag *diag)
+static int map_page(void *arg, struct fl_diag *diag)
 {
+	struct manager *manager = arg;
 	const char *path = getenv(FL_SCN_PAGE_ENV) ? getenv(FL_SCN_PAGE_ENV) : FL_SCN_PAGE_PATH;
 	FL_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
 	uint64_t magic = 0;
@@ -41,130 +43,26 @@ static int map_page(struct fl_actor_world *world, struct fl_diag *diag)
 	page = mmap(NULL, FL_SCN_PAGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return fl_diag(diag, -errno, "cannot map %s: %s", path, strerror(errno));
-	world->page = page;
+	manager->world.page = page;
 	return 0;
 }
 
-static int take_hello(struct manager *manager, const uint8_t *body, struct fl_diag *diag)
+static int start(void *arg, struct fl_diag *diag)
 {
-	struct fl_scn_wire_hello hello;
+	struct manager *manager = arg;
 
-	memcpy(&hello, body, sizeof(hello));
-	if (manager->hello_came || hello.cpus || hello.page_len != FL_PAGE_LEN || hello.reserved)
-		return fl_diag(diag, -EPROTO, "a HELLO that cannot be");
-	if (hello.version != FL_SCN_VERSION)
-		return fl_diag(diag, -EPROTO, "the host speaks version %u of the protocol, and this is %d",
-			       hello.version, FL_SCN_VERSION);
-	manager->hello_came = true;
-	return map_page(&manager->world, diag);
+	return fl_actor_case_start(&manager->of, diag);
 }
 
-static int take_ping(struct manager *manager, const uint8_t *body)
+static int stop(void *arg, struct fl_diag *diag)
 {
-	struct fl_scn_wire_time time;
-
-	memcpy(&time, body, sizeof(time));
-	time.ns = fl_now_ns(CLOCK_MONOTONIC);
-	fl_actor_port_put(&manager->port, FL_SCN_PONG, &time, sizeof(time), NULL, 0);
-	return 0;
-}
-
-static int take_actor(struct manager *manager, const uint8_t *body, size_t len, struct fl_diag *diag)
-{
-	struct fl_scn_wire_actor_id id = {0};
-	int ret;
-
-	if (manager->of.started)
-		return fl_diag(diag, -EPROTO, "an ACTOR after START");
-	ret = fl_actor_load(manager->world.actors, body, len, &id.actor, diag);
-	if (!ret)
-		fl_actor_port_put(&manager->port, FL_SCN_LOADED, &id, sizeof(id), NULL, 0);
-	return ret;
-}
-
-static int take_start(struct manager *manager, struct fl_diag *diag)
-{
-	int ret = manager->of.started ? fl_diag(diag, -EPROTO, "a second START") : 0;
-
-	if (!ret)
-		ret = fl_actor_check(manager->world.actors, diag);
-	return ret ? ret : fl_actor_case_start(&manager->of, diag);
-}
-
-static int take_stop(struct manager *manager, struct fl_diag *diag)
-{
+	struct manager *manager = arg;
 	int ret = fl_actor_case_stop(&manager->of, diag);
 
-	if (!ret)
-		ret = fl_actor_case_new(&manager->of, &manager->world, diag);
-	if (!ret)
-		fl_actor_port_put(&manager->port, FL_SCN_STOPPED, NULL, 0, NULL, 0);
-	return ret;
+	return ret ? ret : fl_actor_case_new(&manager->of, &manager->world, diag);
 }
 
-static bool len_is_right(const struct fl_scn_wire_head *head)
-{
-	switch (head->type) {
-	case FL_SCN_HELLO:
-		return head->len == sizeof(struct fl_scn_wire_hello);
-	case FL_SCN_PING:
-		return head->len == sizeof(struct fl_scn_wire_time);
-	case FL_SCN_ACTOR:
-		return true;
-	case FL_SCN_START:
-	case FL_SCN_STOP:
-		return head->len == 0;
-	default:
-		return false;
-	}
-}
-
-static int dispatch(struct manager *manager, const struct fl_scn_wire_head *head, const uint8_t *body,
-		    struct fl_diag *diag)
-{
-	if (!len_is_right(head) || (head->type != FL_SCN_HELLO && !manager->hello_came))
-		return fl_diag(diag, -EPROTO, "message of type %u, %u bytes, is none that the host can send",
-			       head->type, head->len);
-	switch (head->type) {
-	case FL_SCN_HELLO:
-		return take_hello(manager, body, diag);
-	case FL_SCN_PING:
-		return take_ping(manager, body);
-	case FL_SCN_ACTOR:
-		return take_actor(manager, body, head->len, diag);
-	case FL_SCN_START:
-		return take_start(manager, diag);
-	default:
-		return take_stop(manager, diag);
-	}
-}
-
-/* A host that does not take the answers is asked nothing more. */
-static int take_messages(struct manager *manager, struct fl_diag *diag)
-{
-	struct fl_scn_wire_head head;
-	const uint8_t *body;
-	int ret = 0;
-
-	while (!ret && fl_actor_port_has_room(&manager->port)) {
-		int has = fl_actor_port_peek(&manager->port, &head, &body);
-
-		if (has <= 0)
-			return has ? fl_diag(diag, has, "a message of the host is too long") : 0;
-		ret = dispatch(manager, &head, body, diag);
-		if (!ret)
-			fl_actor_port_drop(&manager->port);
-	}
-	return ret;
-}
-
-static bool has_message(const struct manager *manager)
-{
-	struct fl_scn_wire_head head;
-	const uint8_t *body;
-
-	return fl_actor_port_peek(&manager->port, &head, &body) != 0;
-}
+static const struct fl_actor_talk_ops talk_ops = {.map_page = map_page, .start = start, .stop = stop};
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
@@ -208,12 +106,12 @@ static int serve(struct manager *manager, struct fl_diag *diag)
 		ret = wait_for_news(manager, more);
 		if (ret)
 			return ret;
-		ret = take_messages(manager, diag);
+		ret = fl_actor_talk_take(&manager->talk, diag);
 		fl_actor_case_reap(&manager->of);
 		more = fl_actor_case_tell(&manager->of, &manager->port);
 		if (!ret && fl_actor_port_flush(&manager->port))
 			return -ENOTCONN;
-		more |= has_message(manager) && fl_actor_port_has_room(&manager->port);
+		more |= fl_actor_talk_has_message(&manager->talk) && fl_actor_port_has_room(&manager->port);
 	}
 	return ret;
 }
@@ -258,6 +156,8 @@ static int set_up(struct manager *manager, int argc, char **argv, struct fl_diag
 	if (ret)
 		return ret;
 	world->system = system;
+	manager->talk =
+		(struct fl_actor_talk){.world = world, .port = &manager->port, .ops = &talk_ops, .arg = manager};
 	system->manager = getpid();
 	system->port_fd = manager->port.fd;
 	system->note_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -273,17 +173,6 @@ static int set_up(struct manager *manager, int argc, char **argv, struct fl_diag
 	return fl_actor_case_new(&manager->of, world, diag);
 }
 
-static void say_hello(struct manager *manager)
-{
-	const struct fl_scn_wire_hello hello = {
-		.version = FL_SCN_VERSION,
-		.cpus = (uint32_t)FL_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1),
-		.page_len = (uint32_t)sysconf(_SC_PAGESIZE),
-	};
-
-	fl_actor_port_put(&manager->port, FL_SCN_HELLO, &hello, sizeof(hello), NULL, 0);
-}
-
 int fl_actor_main(int argc, char **argv)
 {
 	struct fl_diag diag = {0}, ignored;
@@ -291,7 +180,8 @@ int fl_actor_main(int argc, char **argv)
 	int ret = manager ? set_up(manager, argc, argv, &diag) : fl_diag(&diag, -ENOMEM, "out of memory");
 
 	if (!ret) {
-		say_hello(manager);
+		fl_actor_talk_hello(&manager->talk, (uint32_t)FL_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1),
+				    (uint32_t)sysconf(_SC_PAGESIZE));
 		ret = fl_actor_port_flush(&manager->port) ? -ENOTCONN : serve(manager, &diag);
 		if (fl_actor_case_stop(&manager->of, &ignored))
 			ret = fl_diag(&diag, -EBUSY, "%s", ignored.text);

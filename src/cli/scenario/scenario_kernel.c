@@ -9,6 +9,7 @@
 
 #include "cli/diag.h"
 #include "cli/kernel_config.h"
+#include "cli/scenario/scenario_small.h"
 
 static bool is_patched(const struct fl_cli_kernel *kernel)
 {
@@ -84,6 +85,9 @@ int fl_scn_find_kernel(const char *asked, const struct fl_scn_machine *machine, 
 			return 0;
 		return fl_cli_diag(diag, -ENOENT, "The kernel %s of line %u cannot be read: %s.", machine->kernel_path,
 				   machine->pos.line, strerror(errno));
+	case FL_SCN_KERNEL_SMALL:
+		*idles_politely = true;
+		return fl_scn_small_kernel(path, diag);
 	case FL_SCN_KERNEL_PATCHED:
 	default:
 		return find_patched(asked, path, idles_politely, diag);

@@ -12,6 +12,11 @@
 
 #define FL_SCN_FAULTS_MAX 4096u /* kept of a case; more are counted */
 
+/* The share with the page of marks, and of others by their index in the machine. */
+#define FL_SCN_PAGE_MOUNT "/faultline"
+#define FL_SCN_PAGE_TAG	  "marks"
+#define FL_SCN_SHARE_TAG  "scenario%u"
+
 struct fl_scn_guests {
 	/* what it is: constant after fl_scn_guests_new() */
 	struct fl_scn_guests_opts opts; /* machine and dirs are those of the first case: not used later */
@@ -64,5 +69,8 @@ bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns);
 FL_CHECKED int fl_scn_guests_start_vm(struct fl_scn_guests *guests, struct fl_diag *diag);
 FL_CHECKED int fl_scn_guests_start_native(struct fl_scn_guests *guests, struct fl_diag *diag);
 void fl_scn_guests_end_native(struct fl_scn_guests *guests);
+
+/* guests_small.c: the small kernel's command line, for the caller to free. */
+FL_CHECKED int fl_scn_small_params(const struct fl_scn_guests *guests, char **params, struct fl_diag *diag);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "cli/diag.h"
 
-#define PAGE_MOUNT "/faultline"
 #define WINDOW_LEN (UINT64_C(64) << 20)
 #define TAG_ROOM   36
 
@@ -71,6 +70,11 @@ static void on_fault(void *arg, const struct fl_fault *fault)
 	pthread_mutex_unlock(&guests->lock);
 }
 
+static bool is_small(const struct fl_scn_guests *guests)
+{
+	return guests->opts.machine->kernel == FL_SCN_KERNEL_SMALL;
+}
+
 /* ---- what the guest has ------------------------------------------------------------------ */
 
 static int make_directory(const char *path, struct fl_diag *diag)
@@ -119,7 +123,8 @@ static int make_link(const char *top, const char *name, const char *target, stru
  */
 static int make_root(const struct fl_scn_guests *guests, char root[PATH_MAX], struct fl_diag *diag)
 {
-	static const char *const places[] = {"/proc", "/sys", "/dev", "/run", "/tmp", "/usr", "/etc", PAGE_MOUNT};
+	static const char *const places[] = {"/proc", "/sys", "/dev", "/run",
+					     "/tmp",  "/usr", "/etc", FL_SCN_PAGE_MOUNT};
 	static const char *const links[] = {"bin", "sbin", "lib", "lib64"};
 	const struct fl_scn_machine *machine = guests->opts.machine;
 	int len = snprintf(root, PATH_MAX, "%s/root.XXXXXX", fl_scn_workdir_path(guests->opts.workdir));
@@ -160,9 +165,9 @@ static int add_page_share(struct fl_scn_guests *guests, const char *dir, struct 
 	struct fl_share_opts opts = FL_SHARE_OPTS_INIT;
 
 	opts.flags = FL_SHARE_WRITABLE;
-	opts.tag = "marks";
+	opts.tag = FL_SCN_PAGE_TAG;
 	opts.dir = dir;
-	opts.mount = PAGE_MOUNT;
+	opts.mount = FL_SCN_PAGE_MOUNT;
 	opts.window_len = WINDOW_LEN;
 	opts.dax = FL_DAX_ALWAYS;
 	return fl_vm_add_share(guests->vm, &opts, diag);
@@ -177,7 +182,7 @@ static int add_case_share(struct fl_scn_guests *guests, uint32_t index, struct f
 
 	if (ret < 0)
 		return ret;
-	snprintf(tag, sizeof(tag), "scenario%u", index);
+	snprintf(tag, sizeof(tag), FL_SCN_SHARE_TAG, index);
 	opts.flags = (share->writable ? FL_SHARE_WRITABLE : 0) | (share->prefault ? FL_SHARE_PREFAULT : 0);
 	opts.tag = tag;
 	opts.dir = dir;
@@ -190,7 +195,8 @@ static int add_case_share(struct fl_scn_guests *guests, uint32_t index, struct f
 	return fl_vm_add_share(guests->vm, &opts, diag);
 }
 
-static int add_shares(struct fl_scn_guests *guests, struct fl_diag *diag)
+/* What Linux needs to come up, and to run programs. */
+static int add_system(struct fl_scn_guests *guests, struct fl_diag *diag)
 {
 	char root[PATH_MAX];
 	int ret = make_root(guests, root, diag);
@@ -201,6 +207,13 @@ static int add_shares(struct fl_scn_guests *guests, struct fl_diag *diag)
 		ret = add_share(guests, "usr", "/usr", "/usr", diag);
 	if (ret == 0)
 		ret = add_share(guests, "etc", "/etc", "/etc", diag);
+	return ret;
+}
+
+static int add_shares(struct fl_scn_guests *guests, struct fl_diag *diag)
+{
+	int ret = is_small(guests) ? 0 : add_system(guests, diag);
+
 	if (ret == 0)
 		ret = add_page_share(guests, guests->page_dir, diag);
 	for (uint32_t i = 0; ret == 0 && i < guests->opts.machine->shares_count; i++)
@@ -212,7 +225,7 @@ static int set_command(struct fl_scn_guests *guests, struct fl_diag *diag)
 {
 	/* the guest's first process is the program that has the actors in it */
 	static const char *const argv[] = {"/proc/1/exe", "scenario", NULL};
-	static const char *const env[] = {FL_SCN_PAGE_ENV "=" PAGE_MOUNT "/" FL_SCN_PAGE_NAME, NULL};
+	static const char *const env[] = {FL_SCN_PAGE_ENV "=" FL_SCN_PAGE_MOUNT "/" FL_SCN_PAGE_NAME, NULL};
 	struct fl_command command = FL_COMMAND_INIT;
 
 	command.argv = argv;
@@ -237,7 +250,7 @@ static int add_channel(struct fl_scn_guests *guests, struct fl_diag *diag)
 	return ret;
 }
 
-int fl_scn_guests_start_vm(struct fl_scn_guests *guests, struct fl_diag *diag)
+static int new_vm(struct fl_scn_guests *guests, const char *initrd, const char *params, struct fl_diag *diag)
 {
 	const struct fl_scn_machine *machine = guests->opts.machine;
 	struct fl_vm_opts opts = FL_VM_OPTS_INIT;
@@ -247,20 +260,39 @@ int fl_scn_guests_start_vm(struct fl_scn_guests *guests, struct fl_diag *diag)
 	opts.ram_len = machine->ram_len;
 	opts.vcpus = machine->vcpus;
 	opts.kernel = guests->opts.kernel;
-	opts.params = machine->params;
+	opts.initrd = initrd;
+	opts.params = params;
 	opts.fault_mode = machine->fault_mode;
 	opts.log = on_log;
 	opts.fault = on_fault;
 	opts.console = on_console;
 	opts.arg = guests;
 	opts.log_level = FL_LOG_WARN;
-	int ret = fl_vm_new(&opts, &guests->vm, diag);
+	return fl_vm_new(&opts, &guests->vm, diag);
+}
+
+/* The small kernel has neither an agent nor an initramfs. */
+static int new_small_vm(struct fl_scn_guests *guests, struct fl_diag *diag)
+{
+	char *params = NULL;
+	int ret = fl_scn_small_params(guests, &params, diag);
+
+	if (ret == 0)
+		ret = new_vm(guests, "/dev/null", params, diag);
+	free(params);
+	return ret;
+}
+
+int fl_scn_guests_start_vm(struct fl_scn_guests *guests, struct fl_diag *diag)
+{
+	int ret = is_small(guests) ? new_small_vm(guests, diag)
+				   : new_vm(guests, NULL, guests->opts.machine->params, diag);
 
 	if (ret == 0)
 		ret = add_shares(guests, diag);
 	if (ret == 0)
 		ret = add_channel(guests, diag);
-	if (ret == 0)
+	if (ret == 0 && !is_small(guests))
 		ret = set_command(guests, diag);
 	return ret == 0 ? fl_vm_start(guests->vm, diag) : ret;
 }

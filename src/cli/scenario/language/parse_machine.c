@@ -43,11 +43,12 @@ static bool need_len(struct fl_scn_tokens *line, const char *what, uint64_t leas
 
 static bool read_kernel(struct fl_scn_tokens *line, struct fl_scn_machine *machine)
 {
-	static const char *const words[] = {"patched", "stock", "file", NULL};
-	static const enum fl_scn_kernel kernels[] = {FL_SCN_KERNEL_PATCHED, FL_SCN_KERNEL_STOCK, FL_SCN_KERNEL_FILE};
+	static const char *const words[] = {"patched", "stock", "file", "small", NULL};
+	static const enum fl_scn_kernel kernels[] = {FL_SCN_KERNEL_PATCHED, FL_SCN_KERNEL_STOCK, FL_SCN_KERNEL_FILE,
+						     FL_SCN_KERNEL_SMALL};
 	uint32_t index;
 
-	if (!fl_scn_need_one_of(line, "a kernel (patched, stock or file)", words, &index))
+	if (!fl_scn_need_one_of(line, "a kernel (patched, stock, small or file)", words, &index))
 		return false;
 	machine->kernel = kernels[index];
 	return machine->kernel != FL_SCN_KERNEL_FILE ||

@@ -208,7 +208,12 @@ struct fl_scn_share {
 	uint32_t attr_timeout_ms, entry_timeout_ms;
 };
 
-enum fl_scn_kernel { FL_SCN_KERNEL_PATCHED = 0, FL_SCN_KERNEL_STOCK = 1, FL_SCN_KERNEL_FILE = 2 };
+enum fl_scn_kernel {
+	FL_SCN_KERNEL_PATCHED = 0,
+	FL_SCN_KERNEL_STOCK = 1,
+	FL_SCN_KERNEL_FILE = 2,
+	FL_SCN_KERNEL_SMALL = 3, /* ours, without Linux: guest/small/ */
+};
 
 struct fl_scn_machine {
 	struct fl_scn_pos pos;

@@ -140,7 +140,7 @@ static int find_guests(struct fl_scn_running *run, struct fl_scn_pool *pool, con
 
 static char *describe_machine(const struct fl_scn_running *run, const struct fl_scn_case *of)
 {
-	static const char *const kernels[] = {"patched", "stock", "of its own"};
+	static const char *const kernels[] = {"patched", "stock", "of its own", "small"};
 	static const char *const modes[] = {"auto", "strict", "watch"};
 	const struct fl_scn_machine *first = &of->machines[0];
 	char *text = NULL;

@@ -225,7 +225,7 @@ static const struct wrong machines_table[] = {
 	{A_FILE "machine\n\tmemory 65M\n",
 	 "5:9: Here the size of its memory is wanted, 64M to 2048G in steps of 2M, and not \"65M\".\n"},
 	{A_FILE "machine\n\tkernel new\n",
-	 "5:9: Here a kernel (patched, stock or file) is wanted, which \"new\" is not.\n"},
+	 "5:9: Here a kernel (patched, stock, small or file) is wanted, which \"new\" is not.\n"},
 	{A_FILE "machine\n\tkernel file\n", "5:13: Here the path of a kernel is missing.\n"},
 	{A_FILE "machine\n\tfault-mode strikt\n",
 	 "5:13: Here a mode (auto, strict or watch) is wanted, which \"strikt\" is not: did you mean strict?\n"},

@@ -268,10 +268,65 @@ static void expectations_that_nothing_can_fulfil(void **state)
 	assert_wrong(expect_table, FL_ARRAY_SIZE(expect_table));
 }
 
+/* lines 4 to 9 */
+#define SMALL                     \
+	A_FILE                    \
+	"machine\n"               \
+	"\tkernel small\n"        \
+	"\tshare data at /data\n" \
+	"guest a\n"               \
+	"\topen f data/log rw\n"  \
+	"\tmap m f 0 64K rw shared\n"
+#define A_SMALL A_FILE "machine\n\tkernel small\n"
+#define A_GUEST "guest a\n\tsleep 1ms\n"
+
+static const struct wrong small_table[] = {
+	{SMALL "\tfork b\nguest b child of a\n\tsleep 1ms\n",
+	 "10:2: A machine with the kernel small has no processes that could fork: let the other guest be a thread.\n"},
+	{SMALL "\trun true\n",
+	 "10:2: A machine with the kernel small has no processes, and so no programs: take another kernel.\n"},
+	{SMALL "\treadto f 0 m 8\n\twritefrom f 0 m 8\n\tsendfile f f 0 8\n\tcopyrange f 0 f 8K 8\n",
+	 "10:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"
+	 "11:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"
+	 "12:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"
+	 "13:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"},
+	{SMALL "\tmsync m 4K\n\tmlock m 4K\n\tmadvise m 4K dontneed\n\tfutex m => EAGAIN\n",
+	 "10:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"
+	 "11:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"
+	 "12:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"
+	 "13:2: A machine with the kernel small has no system calls like this one: take another kernel.\n"},
+	{SMALL "\topen g data/log rw append\n",
+	 "10:2: A machine with the kernel small has no files that are appended to: say at which offset.\n"},
+	{SMALL "\tmap n f 0 64K rw private\n",
+	 "10:2: A machine with the kernel small has no private mappings: write \"shared\", or take another kernel.\n"},
+	{SMALL "\tmap n f 0 64K rw populate\n",
+	 "10:2: A machine with the kernel small has no \"populate\": touch the pages, or let the share be "
+	 "\"prefault\".\n"},
+	{A_FILE "machine\n\tcpus 2\n\tkernel small\n" A_GUEST,
+	 "5:2: The kernel small has one CPU: take \"cpus 2\" away.\n"},
+	{A_SMALL "\tparam quiet\n" A_GUEST, "6:2: The kernel small takes no parameters: take \"param\" away.\n"},
+	{A_SMALL "\tshare data at /data dax never\n" A_GUEST,
+	 "6:2: With the kernel small all files are mapped: take \"dax never\" away.\n"},
+	{A_SMALL "\tshare data at /data attr-timeout 0ms\n" A_GUEST,
+	 "6:2: The kernel small believes nothing for any time, but asks: take attr-timeout and entry-timeout away.\n"},
+	{A_SMALL "\tmemory 4G\n\tshare data at /data window 235G\n" A_GUEST,
+	 "4:1: The kernel small has room for 238G of memory and windows: make them smaller.\n"},
+	{SMALL "\tread m => lost at m\nexpect\n\tfault outcome plain\n",
+	 "12:2: There can be no such fault: the small kernel takes records: write \"record\".\n"},
+	{SMALL "\tread m => lost at m\nexpect\n\tfault cpl 0\n",
+	 "12:2: There can be no such fault: all guests of the small kernel are at CPL 3.\n"},
+};
+static void what_the_small_kernel_lacks(void **state)
+{
+	(void)state;
+	assert_wrong(small_table, FL_ARRAY_SIZE(small_table));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(guests_and_hosts),
 	cmocka_unit_test(steps),
 	cmocka_unit_test(waiting_for_what_never_comes),
 	cmocka_unit_test(expectations_that_nothing_can_fulfil),
+	cmocka_unit_test(what_the_small_kernel_lacks),
 };
 FL_TEST_MAIN(10, tests)

@@ -113,6 +113,7 @@ bool fl_scn_check_files(struct fl_scn_build *build);
 bool fl_scn_check_actors(struct fl_scn_build *build);
 /* Tells barriers how many have to come to them, too. */
 bool fl_scn_check_steps(struct fl_scn_build *build);
+bool fl_scn_check_small(struct fl_scn_build *build);
 bool fl_scn_check_expects(struct fl_scn_build *build);
 /* Whether all come to their ends if everything goes well. */
 bool fl_scn_check_ends(struct fl_scn_build *build);

@@ -43,6 +43,8 @@ static const char *why_no_outcome(const struct fl_scn_machine *machine, enum fl_
 		return "no share of the machine has a policy with \"reflect\"";
 	if (outcome == FL_OUTCOME_RECORD && machine->kernel == FL_SCN_KERNEL_STOCK)
 		return "a stock kernel takes no records: write \"plain\"";
+	if (outcome == FL_OUTCOME_PLAIN && machine->kernel == FL_SCN_KERNEL_SMALL)
+		return "the small kernel takes records: write \"record\"";
 	return NULL;
 }
 
@@ -56,6 +58,8 @@ static const char *why_no_fault(const struct fl_scn_build *build, const struct f
 		return NULL;
 	if ((expect->fields & FL_SCN_FIELD_VCPU) && expect->vcpu >= machine->vcpus)
 		return "the machine has fewer CPUs, which count from 0";
+	if ((expect->fields & FL_SCN_FIELD_CPL) && expect->cpl == 0 && machine->kernel == FL_SCN_KERNEL_SMALL)
+		return "all guests of the small kernel are at CPL 3";
 	if ((expect->fields & FL_SCN_FIELD_ACCESS) && expect->access == FL_ACCESS_FETCH &&
 	    !somebody_does(build, expect->machine, FL_SCN_OP_EXEC))
 		return "no guest fetches code from a file: take a step \"exec\" or \"run\"";

@@ -258,6 +258,7 @@ static bool read_machine_line(struct fl_scn_build *build, struct fl_scn_tokens *
 		if (!fl_scn_need_number_in(line, "the number of its CPUs", 1, VCPUS_MAX, &number))
 			return false;
 		machine->vcpus = (uint32_t)number;
+		machine->cpus_pos = token->pos;
 		break;
 	case MEMORY:
 		if (!need_len(line, "the size of its memory", MEMORY_MIN, MEMORY_MAX, &machine->ram_len))
@@ -274,6 +275,7 @@ static bool read_machine_line(struct fl_scn_build *build, struct fl_scn_tokens *
 	case PARAM:
 		if (!add_param(line, machine))
 			return false;
+		machine->params_pos = token->pos;
 		break;
 	case SHARE:
 		return read_share(build, line, machine, shares);

@@ -216,7 +216,7 @@ enum fl_scn_kernel {
 };
 
 struct fl_scn_machine {
-	struct fl_scn_pos pos;
+	struct fl_scn_pos pos, cpus_pos, params_pos;
 	const char *name; /* "vm" if the scenario has one without a name */
 	uint32_t vcpus;
 	uint64_t ram_len;

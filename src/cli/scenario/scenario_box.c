@@ -120,15 +120,22 @@ static int become_box(const struct fl_scn_options *options, const char *box, cha
 	return ret;
 }
 
-int fl_scn_enter_box(const struct fl_scn_options *options, int argc, char **argv, struct fl_diag *diag)
+/* The small kernel takes no more than a KVM that runs anything. */
+static bool host_is_fit(bool needs_linux)
 {
 	struct fl_diag unfit;
+	int ret = fl_cli_check_host(&unfit);
+
+	return ret == 0 || (ret == -ENOTSUP && !needs_linux);
+}
+
+int fl_scn_enter_box(const struct fl_scn_options *options, bool needs_linux, char **argv, struct fl_diag *diag)
+{
 	char box[PATH_MAX];
 
-	(void)argc;
 	if (options->native || options->host == FL_CLI_HOST_KVM || fl_cli_in_box())
 		return 0;
-	if (options->host == FL_CLI_HOST_AUTO && fl_cli_check_host(&unfit) == 0)
+	if (options->host == FL_CLI_HOST_AUTO && host_is_fit(needs_linux))
 		return 0;
 	int ret = fl_cli_default_box(box, diag);
 

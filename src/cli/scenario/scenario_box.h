@@ -9,6 +9,7 @@
  * Becomes the box, which runs the same command line, if the options ask for it, or leave it open and this host cannot
  * run Linux guests. Then it does not return. 0: they are to run here; -errno with a sentence. No other threads.
  */
-FL_CHECKED int fl_scn_enter_box(const struct fl_scn_options *options, int argc, char **argv, struct fl_diag *diag);
+FL_CHECKED int fl_scn_enter_box(const struct fl_scn_options *options, bool needs_linux, char **argv,
+				struct fl_diag *diag);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/scenario/scenario_main.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct session {
 	sigset_t enders;
 	bool shows_progress;
 	bool cancelled;
+	struct fl_diag no_linux; /* why Linux cannot run here; no error: it can */
 	size_t count, failed, skipped;
 };
 
@@ -117,6 +119,10 @@ static int find_kernel(void *arg, const struct fl_scn_machine *machine, char pat
 {
 	const struct session *session = arg;
 
+	if (session->no_linux.error && machine->kernel != FL_SCN_KERNEL_SMALL) {
+		*diag = session->no_linux;
+		return diag->error;
+	}
 	return fl_scn_find_kernel(session->options->kernel, machine, path, idles_politely, diag);
 }
 
@@ -291,7 +297,22 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 	return status;
 }
 
-static int do_scenario(struct fl_scn_options *options, int argc, char **argv)
+static bool needs_linux(const struct fl_scn_options *options, const struct fl_scn_readings *readings)
+{
+	return fl_scn_need_linux(readings->texts, readings->count, options->filter);
+}
+
+/* Told to stay on a host that runs small guests alone, we run those, and say of the others that they were skipped. */
+static void look_at_host(struct session *session, const struct fl_scn_readings *readings)
+{
+	const struct fl_scn_options *options = session->options;
+
+	if (!options->native && !fl_cli_in_box() && needs_linux(options, readings) &&
+	    fl_cli_check_host(&session->no_linux) != -ENOTSUP)
+		session->no_linux.error = 0;
+}
+
+static int do_scenario(struct fl_scn_options *options, char **argv)
 {
 	struct session session = {
 		.options = options,
@@ -310,9 +331,10 @@ static int do_scenario(struct fl_scn_options *options, int argc, char **argv)
 		status = diag.text[0] ? fail(&diag, FL_CLI_EXIT_USAGE) : FL_CLI_EXIT_USAGE;
 	} else if (options->list) {
 		status = list(&readings);
-	} else if (fl_scn_enter_box(options, argc, argv, &diag) < 0) {
+	} else if (fl_scn_enter_box(options, needs_linux(options, &readings), argv, &diag) < 0) {
 		status = fail(&diag, FL_CLI_EXIT_SETUP);
 	} else {
+		look_at_host(&session, &readings);
 		fl_cli_prepare_process();
 		status = run(&session, &readings);
 	}
@@ -331,5 +353,5 @@ int fl_scn_main(int argc, char **argv)
 		fl_cli_print_verb_help(stdout, fl_cli_find_verb("scenario"), options.help == FL_CLI_ALL_HELP);
 		return 0;
 	}
-	return do_scenario(&options, argc, argv);
+	return do_scenario(&options, argv);
 }

@@ -17,9 +17,26 @@
 
 /* ---- which cases ------------------------------------------------------------------------- */
 
-static bool is_chosen(const struct fl_scn_runner_opts *opts, const struct fl_scn_case *of)
+static bool is_chosen(const char *filter, const struct fl_scn_case *of)
 {
-	return !opts->filter || fnmatch(opts->filter, of->name, 0) == 0 || strstr(of->name, opts->filter);
+	return !filter || fnmatch(filter, of->name, 0) == 0 || strstr(of->name, filter);
+}
+
+static bool has_linux(const struct fl_scn_case *of)
+{
+	for (uint32_t i = 0; i < of->machines_count; i++)
+		if (of->machines[i].kernel != FL_SCN_KERNEL_SMALL)
+			return true;
+	return false;
+}
+
+bool fl_scn_need_linux(const struct fl_scn_text *const *texts, size_t texts_count, const char *filter)
+{
+	for (size_t i = 0; i < texts_count; i++)
+		for (uint32_t j = 0; j < texts[i]->cases_count; j++)
+			if (is_chosen(filter, &texts[i]->cases[j]) && has_linux(&texts[i]->cases[j]))
+				return true;
+	return false;
 }
 
 size_t fl_scn_list_tasks(const struct fl_scn_runner_opts *opts, struct fl_scn_task *tasks)
@@ -29,7 +46,7 @@ size_t fl_scn_list_tasks(const struct fl_scn_runner_opts *opts, struct fl_scn_ta
 	for (size_t i = 0; i < opts->texts_count; i++)
 		for (uint32_t j = 0; j < opts->texts[i]->cases_count; j++) {
 			const struct fl_scn_case *of = &opts->texts[i]->cases[j];
-			uint64_t runs = is_chosen(opts, of) ? (uint64_t)of->repeat * opts->repeat : 0;
+			uint64_t runs = is_chosen(opts->filter, of) ? (uint64_t)of->repeat * opts->repeat : 0;
 
 			for (uint64_t run = 1; run <= runs; run++, count++)
 				if (tasks)

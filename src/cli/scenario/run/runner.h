@@ -34,6 +34,9 @@ struct fl_scn_runner_opts {
 	void *arg;
 };
 
+/* Whether one of the chosen cases has a machine that Linux runs in. */
+bool fl_scn_need_linux(const struct fl_scn_text *const *texts, size_t texts_count, const char *filter);
+
 /* How many runs of cases that would be. */
 size_t fl_scn_count_runs(const struct fl_scn_runner_opts *opts);
 

@@ -25,7 +25,8 @@ _Static_assert(FL_SCN_OUTCOMES_DID + FL_SCN_OUTCOMES_ERROR + FL_SCN_OUTCOMES_SIG
 
 static bool is_same(const struct fl_actor_outcome *a, const struct fl_actor_outcome *b)
 {
-	if (a->kind != b->kind || a->value != b->value || a->code != b->code || a->map != b->map)
+	if (a->kind != b->kind || a->value != b->value || a->code != b->code || a->map != b->map ||
+	    a->cause != b->cause || a->access != b->access)
 		return false;
 	/* a mapping that is made anew may lie elsewhere */
 	return a->map == FL_SCN_NO_MAP ? a->addr == b->addr : a->offset == b->offset;

@@ -26,6 +26,7 @@ struct fl_actor_outcome {
 	enum fl_scn_outcome_kind kind;
 	int32_t code, cpu;
 	uint32_t map;
+	uint16_t cause, access; /* of the record of a fault, where the system is told by those */
 	uint64_t value, addr, offset;
 	uint64_t begin_ns, end_ns; /* of the first */
 	uint64_t count, last_ns, longest_ns;
@@ -165,15 +166,15 @@ uint8_t *fl_actor_place(const struct fl_actor_self *self, const uint64_t *place,
 /* What a file of the content "pattern" has from offset on. */
 void fl_actor_put_pattern(uint8_t *bytes, uint64_t offset, uint64_t len);
 
-#define FL_ACTOR_OPS(X)                                                                                           \
-	X(mark)                                                                                                   \
-	X(wait)                                                                                                   \
-	X(barrier)                                                                                                \
-	X(sleep) X(spin) X(loop) X(end) X(thread) X(fork) X(join) X(say) X(open) X(close) X(pread) X(pwrite)      \
-		X(read_to) X(write_from) X(sendfile) X(copy_range) X(fsync) X(ftruncate) X(fallocate) X(truncate) \
-			X(stat) X(unlink) X(rename) X(run) X(map) X(unmap) X(read) X(write) X(vector) X(atomic)   \
-				X(exec) X(touch) X(check) X(fill) X(copy) X(string) X(msync) X(mlock) X(madvise)  \
-					X(futex)
+#define FL_ACTOR_OPS(X)                                                                                         \
+	X(mark)                                                                                                 \
+	X(wait)                                                                                                 \
+	X(barrier)                                                                                              \
+	X(sleep)                                                                                                \
+	X(spin) X(loop) X(end) X(thread) X(fork) X(join) X(say) X(open) X(close) X(pread) X(pwrite) X(read_to)  \
+		X(write_from) X(sendfile) X(copy_range) X(fsync) X(ftruncate) X(fallocate) X(truncate) X(stat)  \
+			X(unlink) X(rename) X(run) X(map) X(unmap) X(read) X(write) X(vector) X(atomic) X(exec) \
+				X(touch) X(check) X(fill) X(copy) X(string) X(msync) X(mlock) X(madvise) X(futex)
 #define FL_ACTOR_DECLARE(name) \
 	struct fl_actor_result fl_actor_op_##name(struct fl_actor_self *self, const struct fl_actor_step *step);
 FL_ACTOR_OPS(FL_ACTOR_DECLARE)

@@ -19,6 +19,8 @@ static void tell_outcome(struct fl_actor_port *port, const struct fl_actor *acto
 		.end_ns = outcome->end_ns,
 		.offset = outcome->offset,
 		.map = outcome->map,
+		.cause = outcome->cause,
+		.access = outcome->access,
 	};
 
 	fl_actor_port_put(port, FL_SCN_OUTCOME, &wire, sizeof(wire), NULL, 0);

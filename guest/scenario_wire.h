@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 #define FL_SCN_PORT    "fl.scenario"
-#define FL_SCN_VERSION 1
+#define FL_SCN_VERSION 2
 /* Where the runner mounts the share that has the page of marks; a file of FL_SCN_PAGE_LEN bytes. */
 #define FL_SCN_PAGE_PATH "/run/faultline-scenario/page"
 #define FL_SCN_PAGE_ENV	 "FAULTLINE_SCENARIO_PAGE"
@@ -107,10 +107,10 @@ struct fl_scn_wire_actor {
 };
 
 /*
- * What an actor can do. The operands of each are in the table of src/cli/scenario/language/ops.c, in that order: a number is
- * n[i]; a file handle or a mapping's number is n[i]; an address takes two, the mapping and the offset; a time two, from
- * and to; a path or a word of a program is text, NUL-terminated, in the order of appearance. Values are part of the
- * protocol.
+ * What an actor can do. The operands of each are in the table of src/cli/scenario/language/ops.c, in that order: a
+ * number is n[i]; a file handle or a mapping's number is n[i]; an address takes two, the mapping and the offset; a time
+ * two, from and to; a path or a word of a program is text, NUL-terminated, in the order of appearance. Values are part
+ * of the protocol.
  */
 enum fl_scn_op {
 	/* order */
@@ -221,7 +221,8 @@ struct fl_scn_wire_outcome {
 	uint64_t begin_ns, end_ns;
 	uint64_t offset; /* of addr in the mapping it lies in */
 	uint32_t map;	 /* that mapping's number; FL_SCN_NO_MAP: none */
-	uint32_t reserved;
+	/* SIGNAL, from the small kernel: what its record says (docs/abi.md), by the same numbers; 0: there was none */
+	uint16_t cause, access;
 };
 
 struct fl_scn_wire_counts {

@@ -224,6 +224,8 @@ static void take_cause(const struct pvpf_record *record, struct fl_actor_outcome
 	if (!(record->flags & PVPF_FLAG_GVA) || record->gva != SMALL_WINDOWS + record->gpa)
 		small_die("a record names 0x%llx and 0x%llx", (unsigned long long)record->gva,
 			  (unsigned long long)record->gpa);
+	outcome->cause = (uint16_t)record->cause;
+	outcome->access = (uint16_t)record->access;
 	switch (record->cause) {
 	case PVPF_CAUSE_MEMORY_FAILURE:
 		set_signal(outcome, SIGBUS, BUS_MCEERR_AR, record->gva);

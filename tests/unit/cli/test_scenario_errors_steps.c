@@ -298,10 +298,17 @@ static const struct wrong small_table[] = {
 	{SMALL "\topen g data/log rw append\n",
 	 "10:2: A machine with the kernel small has no files that are appended to: say at which offset.\n"},
 	{SMALL "\tmap n f 0 64K rw private\n",
-	 "10:2: A machine with the kernel small has no private mappings: write \"shared\", or take another kernel.\n"},
+	 "10:2: A machine with the kernel small has no private copies of pages: write \"shared\", or take another kernel.\n"},
 	{SMALL "\tmap n f 0 64K rw populate\n",
 	 "10:2: A machine with the kernel small has no \"populate\": touch the pages, or let the share be "
 	 "\"prefault\".\n"},
+	{A_MAPPING "\tread m => ok or lost at m record truncated read\n",
+	 "7:18: Linux does not tell its guests what a record says: take \"record\" away, or let the machine have the kernel "
+	 "small.\n"},
+	{SMALL "\tread m => lost at m record cut read\n",
+	 "10:29: Here a cause of faults is wanted, which \"cut\" is not.\n"},
+	{SMALL "\tread m => lost at m record truncated\n",
+	 "10:38: Here an access (read, write, fetch or unknown) is missing.\n"},
 	{A_FILE "machine\n\tcpus 2\n\tkernel small\n" A_GUEST,
 	 "5:2: The kernel small has one CPU: take \"cpus 2\" away.\n"},
 	{A_SMALL "\tparam quiet\n" A_GUEST, "6:2: The kernel small takes no parameters: take \"param\" away.\n"},

@@ -190,7 +190,7 @@ static void messages_are_bytes(void **state)
 	struct fixture *fixture = *state;
 	static const uint8_t expected[] = {
 		16, 0, 0, 0, 1, 0, 0, 0,						   /* HELLO */
-		1,  0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0, /* PING */
+		2,  0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0, /* PING */
 		9,  8, 7, 6, 5, 4, 3, 2, 1, 2,	3, 4, 5, 6, 7, 8, 0,  0, 0, 0, 4, 0, 0, 0, /* START */
 		0,  0, 0, 0, 5, 0, 0, 0,						   /* STOP */
 	};
@@ -607,8 +607,18 @@ static void fields_have_ranges(void **state)
 	BAD(map, FL_SCN_HANDLES_MAX);
 	BAD(map, FL_SCN_NO_MAP); /* with an offset */
 	BAD(offset, 0x7f0000003001);
-	BAD(reserved, 1);
+	BAD(cause, FL_CAUSE_TRUNCATED); /* without an access */
+	BAD(access, FL_ACCESS_READ);	/* without a cause */
 #undef BAD
+	static const uint16_t records[][2] = {
+		{FL_CAUSE_TRUNCATED, 3}, {FL_CAUSE_TRUNCATED, 8}, {FL_CAUSE_UNKNOWN + 1, FL_ACCESS_READ}};
+
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		o = good_outcome;
+		o.cause = records[i][0];
+		o.access = records[i][1];
+		expect_bad(FL_SCN_OUTCOME, &o, sizeof(o), "an OUTCOME that cannot be");
+	}
 }
 
 static void only_signals_have_addresses(void **state)

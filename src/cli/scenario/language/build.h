@@ -101,6 +101,10 @@ bool fl_scn_read_wishes(struct fl_scn_build *build, struct fl_scn_tokens *tokens
 			struct fl_scn_step *step);
 bool fl_scn_read_expect(struct fl_scn_build *build, struct fl_scn_block *block);
 
+/* Words of a fault; one that the two lines of a record and of an expectation share */
+bool fl_scn_need_cause(struct fl_scn_tokens *tokens, enum fl_cause *cause);
+bool fl_scn_need_access(struct fl_scn_tokens *tokens, enum fl_access *access);
+
 /* A file's content, a word; of fl_scn_content */
 bool fl_scn_need_content(struct fl_scn_tokens *tokens, enum fl_scn_content *content);
 

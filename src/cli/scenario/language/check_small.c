@@ -30,8 +30,9 @@ static const char *why_not(const struct fl_scn_step *step)
 		return step->operands[2].n & FL_SCN_O_APPEND ? "no files that are appended to: say at which offset"
 							     : NULL;
 	case FL_SCN_OP_MAP:
-		if (step->operands[4].n & FL_SCN_MAP_PRIVATE)
-			return "no private mappings: write \"shared\", or take another kernel";
+		if ((step->operands[4].n & (FL_SCN_MAP_PRIVATE | FL_SCN_MAP_WRITE)) ==
+		    (FL_SCN_MAP_PRIVATE | FL_SCN_MAP_WRITE))
+			return "no private copies of pages: write \"shared\", or take another kernel";
 		return step->operands[4].n & FL_SCN_MAP_POPULATE
 			       ? "no \"populate\": touch the pages, or let the share be \"prefault\""
 			       : NULL;
@@ -45,6 +46,18 @@ static bool check_step(struct fl_scn_build *build, const struct fl_scn_step *ste
 	const char *why = why_not(step);
 
 	return !why || fl_scn_wrong(build->reader, step->pos, "A machine with the kernel small has %s.", why);
+}
+
+static bool check_records(struct fl_scn_build *build, const struct fl_scn_step *step)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < step->wishes_count; i++)
+		if (step->wishes[i].has_record)
+			good &= fl_scn_wrong(build->reader, step->wishes[i].pos,
+					     "Linux does not tell its guests what a record says: take \"record\" away, "
+					     "or let the machine have the kernel small.");
+	return good;
 }
 
 static bool check_share(struct fl_scn_build *build, const struct fl_scn_share *share)
@@ -91,10 +104,9 @@ bool fl_scn_check_small(struct fl_scn_build *build)
 		const struct fl_scn_actor *actor = &build->actors[i];
 		const struct fl_scn_machine *machine = &build->machines[actor->machine];
 
-		if (actor->by_host || machine->kernel != FL_SCN_KERNEL_SMALL)
-			continue;
-		for (uint32_t j = 0; j < actor->steps_count; j++)
-			good &= check_step(build, &build->steps[i][j]);
+		for (uint32_t j = 0; !actor->by_host && j < actor->steps_count; j++)
+			good &= machine->kernel == FL_SCN_KERNEL_SMALL ? check_step(build, &build->steps[i][j])
+								       : check_records(build, &build->steps[i][j]);
 	}
 	return good;
 }

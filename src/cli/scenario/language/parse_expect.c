@@ -29,14 +29,14 @@ static struct words outcome_words(void)
 	return words;
 }
 
-static bool read_cause(struct fl_scn_tokens *line, struct fl_scn_expect *expect)
+bool fl_scn_need_cause(struct fl_scn_tokens *line, enum fl_cause *cause)
 {
 	struct words words = cause_words();
 	uint32_t index;
 
 	if (!fl_scn_need_one_of(line, "a cause of faults", words.word, &index))
 		return false;
-	expect->cause = (enum fl_cause)index;
+	*cause = (enum fl_cause)index;
 	return true;
 }
 
@@ -51,7 +51,7 @@ static bool read_outcome(struct fl_scn_tokens *line, struct fl_scn_expect *expec
 	return true;
 }
 
-static bool read_access(struct fl_scn_tokens *line, struct fl_scn_expect *expect)
+bool fl_scn_need_access(struct fl_scn_tokens *line, enum fl_access *access)
 {
 	static const char *const words[] = {"read", "write", "fetch", "unknown", NULL};
 	static const enum fl_access accesses[] = {FL_ACCESS_READ, FL_ACCESS_WRITE, FL_ACCESS_FETCH, FL_ACCESS_UNKNOWN};
@@ -59,7 +59,7 @@ static bool read_access(struct fl_scn_tokens *line, struct fl_scn_expect *expect
 
 	if (!fl_scn_need_one_of(line, "an access (read, write, fetch or unknown)", words, &index))
 		return false;
-	expect->access = accesses[index];
+	*access = accesses[index];
 	return true;
 }
 
@@ -111,9 +111,9 @@ static bool read_fault_word(struct fl_scn_build *build, struct fl_scn_tokens *li
 		return false;
 	switch ((enum fault_word)index) {
 	case CAUSE:
-		return read_cause(line, expect);
+		return fl_scn_need_cause(line, &expect->cause);
 	case ACCESS:
-		return read_access(line, expect);
+		return fl_scn_need_access(line, &expect->access);
 	case OUTCOME:
 		return read_outcome(line, expect);
 	case SHAPE:

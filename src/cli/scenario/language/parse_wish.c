@@ -76,7 +76,10 @@ static bool need_signal(struct fl_scn_tokens *line, uint64_t *number)
 static bool read_at(struct fl_scn_build *build, struct fl_scn_tokens *line, uint32_t actor, struct fl_scn_wish *wish)
 {
 	wish->has_address = true;
-	return fl_scn_need_place(build, line, actor, &wish->map, &wish->offset, &wish->offset_end);
+	if (!fl_scn_need_place(build, line, actor, &wish->map, &wish->offset, &wish->offset_end))
+		return false;
+	wish->has_record = fl_scn_take(line, "record");
+	return !wish->has_record || (fl_scn_need_cause(line, &wish->cause) && fl_scn_need_access(line, &wish->access));
 }
 
 /* Whether a code is one of the signal's: SEGV_MAPERR of SIGSEGV; SI_ of any. */
@@ -88,7 +91,7 @@ static bool fits(const char *code, const struct name *signal)
 	       (strlen(signal->name) == len + 3 && strncmp(signal->name + 3, code, len) == 0);
 }
 
-/* Behind the signal's name: "[CODE] [at PLACE]" */
+/* Behind the signal's name: "[CODE] [at PLACE [record CAUSE ACCESS]]" */
 static bool read_signal(struct fl_scn_build *build, struct fl_scn_tokens *line, uint32_t actor,
 			const struct name *signal, struct fl_scn_wish *wish)
 {

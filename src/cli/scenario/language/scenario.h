@@ -124,6 +124,9 @@ struct fl_scn_wish {
 	struct fl_scn_pos pos;
 	enum fl_scn_wish_kind kind;
 	bool has_value, has_code, has_address;
+	bool has_record; /* of the small kernel, beside the address */
+	enum fl_cause cause;
+	enum fl_access access;
 	uint64_t value;
 	int32_t code;
 	uint32_t map;		     /* of the address */

@@ -37,6 +37,12 @@ static bool address_fits(const struct fl_scn_wish *wish, const struct fl_scn_see
 	return seen->map == wish->map && seen->offset >= wish->offset && seen->offset <= wish->offset_end;
 }
 
+/* Linux keeps its records to itself, and natively there are none. */
+static bool record_fits(const struct fl_scn_wish *wish, const struct fl_scn_seen *seen)
+{
+	return !wish->has_record || !seen->has_records || (seen->cause == wish->cause && seen->access == wish->access);
+}
+
 static bool wish_fits(const struct fl_scn_wish *wish, const struct fl_scn_seen *seen)
 {
 	switch (wish->kind) {
@@ -50,11 +56,11 @@ static bool wish_fits(const struct fl_scn_wish *wish, const struct fl_scn_seen *
 		return seen->kind == FL_SCN_KILLED && seen->value == wish->value;
 	case FL_SCN_WISH_LOST:
 		return seen->kind == FL_SCN_SIGNAL && seen->value == SIGBUS && seen->code == BUS_ADRERR &&
-		       address_fits(wish, seen);
+		       address_fits(wish, seen) && record_fits(wish, seen);
 	case FL_SCN_WISH_SIGNAL:
 		return seen->kind == FL_SCN_SIGNAL && seen->value == wish->value &&
 		       (!wish->has_code || seen->code == wish->code) &&
-		       (!wish->has_address || address_fits(wish, seen));
+		       (!wish->has_address || address_fits(wish, seen)) && record_fits(wish, seen);
 	default:
 		return false;
 	}

@@ -52,6 +52,7 @@ int fl_scn_seen_add(struct fl_scn_step_seen *step, uint32_t number, const struct
 static bool is_like(const struct fl_scn_seen *a, const struct fl_scn_seen *b)
 {
 	return a->kind == b->kind && a->value == b->value && a->code == b->code && a->map == b->map &&
+	       a->cause == b->cause && a->access == b->access &&
 	       (a->map == FL_SCN_NO_MAP ? a->addr == b->addr : a->offset == b->offset);
 }
 

@@ -10,8 +10,11 @@ struct fl_scn_seen {
 	enum fl_scn_outcome_kind kind;
 	int32_t code;
 	uint64_t value, addr;
-	uint32_t map;		   /* that addr lies in, FL_SCN_NO_MAP: none */
-	uint64_t offset;	   /* of addr in it */
+	uint32_t map;	     /* that addr lies in, FL_SCN_NO_MAP: none */
+	uint64_t offset;     /* of addr in it */
+	bool has_records;    /* in its machine; then what the one said that came with the signal */
+	enum fl_cause cause; /* FL_CAUSE_NONE: none came */
+	enum fl_access access;
 	uint64_t begin_ns, end_ns; /* of the first time */
 	uint64_t last_ns, longest_ns;
 	uint64_t count;

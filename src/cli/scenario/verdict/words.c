@@ -74,6 +74,12 @@ static void add_address(struct line *line, const struct fl_scn_actor *who, const
 		add(line, "%#llx", (unsigned long long)seen->addr);
 }
 
+static void add_record(struct line *line, enum fl_cause cause, enum fl_access access)
+{
+	add(line, " record %s ", fl_cause_name(cause));
+	add(line, "%s", fl_access_name(access));
+}
+
 void fl_scn_say_seen(const struct fl_scn_case *scenario_case, uint32_t actor, const struct fl_scn_seen *seen,
 		     char text[FL_SCN_WORDS_LEN])
 {
@@ -92,6 +98,8 @@ void fl_scn_say_seen(const struct fl_scn_case *scenario_case, uint32_t actor, co
 		add(&line, "%s ", fl_scn_signal_name(seen->value, word));
 		add(&line, "%s at ", fl_scn_code_name(seen->value, seen->code, word));
 		add_address(&line, &scenario_case->actors[actor], seen);
+		if (seen->cause != FL_CAUSE_NONE)
+			add_record(&line, seen->cause, seen->access);
 		break;
 	case FL_SCN_KILLED:
 		add(&line, "killed %s", fl_scn_signal_name(seen->value, word));
@@ -138,6 +146,8 @@ static void add_wish(struct line *line, const struct fl_scn_actor *who, const st
 	add(line, " at %s+%llu", who->maps[wish->map], (unsigned long long)wish->offset);
 	if (wish->offset_end != wish->offset)
 		add(line, "..%s+%llu", who->maps[wish->map], (unsigned long long)wish->offset_end);
+	if (wish->has_record)
+		add_record(line, wish->cause, wish->access);
 }
 
 void fl_scn_say_wishes(const struct fl_scn_case *scenario_case, uint32_t actor, const struct fl_scn_step *step,

@@ -72,6 +72,21 @@ static bool take_loaded(struct fl_scn_wire *wire, const struct fl_scn_wire_actor
 	return true;
 }
 
+/* Both or neither, as enum fl_cause and fl_access have them. */
+static bool is_record(const struct fl_scn_wire_outcome *outcome)
+{
+	switch (outcome->access) {
+	case FL_ACCESS_UNKNOWN:
+		return outcome->cause == FL_CAUSE_NONE;
+	case FL_ACCESS_READ:
+	case FL_ACCESS_WRITE:
+	case FL_ACCESS_FETCH:
+		return outcome->cause != FL_CAUSE_NONE && outcome->cause <= FL_CAUSE_UNKNOWN;
+	default:
+		return false;
+	}
+}
+
 static bool is_outcome(const struct fl_scn_wire_outcome *outcome)
 {
 	uint64_t value = outcome->value;
@@ -80,7 +95,7 @@ static bool is_outcome(const struct fl_scn_wire_outcome *outcome)
 	case FL_SCN_DID:
 		break;
 	case FL_SCN_SIGNAL:
-		return is_signal(value);
+		return is_signal(value) && is_record(outcome);
 	case FL_SCN_KILLED:
 		if (!is_signal(value))
 			return false;
@@ -97,7 +112,8 @@ static bool is_outcome(const struct fl_scn_wire_outcome *outcome)
 	default:
 		return false;
 	}
-	return outcome->code == 0 && outcome->addr == 0 && outcome->map == FL_SCN_NO_MAP;
+	return outcome->code == 0 && outcome->addr == 0 && outcome->map == FL_SCN_NO_MAP && outcome->cause == 0 &&
+	       outcome->access == 0;
 }
 
 static bool is_place(const struct fl_scn_wire_outcome *outcome)
@@ -119,8 +135,7 @@ static bool take_outcome(struct fl_scn_wire *wire, const struct fl_scn_wire_outc
 
 	*why = "an OUTCOME that cannot be";
 	if (!peer || !is_next_outcome(peer, outcome->step, outcome->number) || !is_outcome(outcome) ||
-	    outcome->cpu < -1 || outcome->cpu >= CPUS_MAX || outcome->begin_ns > outcome->end_ns ||
-	    !is_place(outcome) || outcome->reserved)
+	    outcome->cpu < -1 || outcome->cpu >= CPUS_MAX || outcome->begin_ns > outcome->end_ns || !is_place(outcome))
 		return false;
 	peer->outcomes[outcome->step] |= (uint16_t)(1u << outcome->number);
 	wire->ops.outcome(wire->ops.arg, outcome);

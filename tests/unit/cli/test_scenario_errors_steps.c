@@ -51,6 +51,44 @@ static void guests_and_hosts(void **state)
 	assert_wrong(actors_table, FL_ARRAY_SIZE(actors_table));
 }
 
+#define A_POLICY A_FILE "machine\n\tshare data at /data policy ask,reflect,stop\nguest a\n\tsleep 1ms\nhost\n"
+
+static const struct wrong inside_table[] = {
+	{A_FILE "host\n\tinside fault 1\n\tanswer retry\n",
+	 "5:2: No share of the machine vm asks what is to be done with a fault: give one a policy like ask,reflect,stop.\n"},
+	{A_POLICY "\tsleep 1ms\n",
+	 "5:2: Nobody answers what this policy asks: put steps \"inside fault 1\" and \"answer retry\" into a host, or take ask away.\n"},
+	{A_POLICY "\tinside fault 1\n\ttruncate data/log 4K\n",
+	 "9:2: The CPU is never let go on: put a step like \"answer retry\" behind those that are inside the fault.\n"},
+	{A_POLICY "\tinside fault 1\n\tinside fault 2\n\tanswer next\n",
+	 "10:2: A CPU is still held, inside the fault of line 9: put an \"answer\" before this step.\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer next\n\tanswer next\n",
+	 "11:2: No CPU is held here: put a step like \"inside fault 1\" before this one.\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer next\n\tinside fault 1\n\tanswer next\n",
+	 "11:2: The steps behind line 9 are inside this fault already: take another one.\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer next\nhost b\n\tinside fault 1\n\tanswer next\n",
+	 "12:2: The steps behind line 9 are inside this fault already: take another one.\n"},
+	{A_POLICY "\tinside fault 0\n\tanswer next\n", "9:2: Faults are counted from 1: this one never comes.\n"},
+	{A_POLICY "\tloop 2\n\t\tinside fault 1\n\t\tanswer next\n\tend\n",
+	 "10:3: A fault comes once: put this step before or behind the loop.\n"
+	 "11:3: A fault comes once: put this step before or behind the loop.\n"},
+	{A_POLICY "\tinside fault 1\n\tpause vm\n\tanswer next\n",
+	 "10:2: A machine with a CPU that is held inside a fault, in line 9, cannot be paused: put this before it, or behind its answer.\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer ask\n", "10:9: \"ask\" says nothing to \"answer\".\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer retry stop\n",
+	 "10:15: \"retry\" and \"stop\" exclude each other: take one away.\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer\n", "10:8: Here a word that says how is missing.\n"},
+	{A_POLICY "\tinside 1\n", "9:2: \"inside\" is no step of the host.\n"},
+	{A_MAPPING "\tinside fault 1\n", "7:2: \"inside\" is no step of a guest.\n"},
+	{A_POLICY "\tinside fault 1\n\tanswer next\nexpect\n\tfault outcome substituted\n",
+	 "12:2: There can be no such fault: no share of the machine has a policy with \"substitute\".\n"},
+};
+static void steps_inside_faults(void **state)
+{
+	(void)state;
+	assert_wrong(inside_table, FL_ARRAY_SIZE(inside_table));
+}
+
 static const struct wrong steps_table[] = {
 	{A_MAPPING "\tread\n", "7:6: Here a place MAPPING+OFFSET is missing.\n"},
 	{A_MAPPING "\traed m\n", "7:2: \"raed\" is no step of a guest: did you mean read?\n"},
@@ -331,6 +369,7 @@ static void what_the_small_kernel_lacks(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(guests_and_hosts),
+	cmocka_unit_test(steps_inside_faults),
 	cmocka_unit_test(steps),
 	cmocka_unit_test(waiting_for_what_never_comes),
 	cmocka_unit_test(expectations_that_nothing_can_fulfil),

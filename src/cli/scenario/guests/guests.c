@@ -193,6 +193,7 @@ void fl_scn_guests_free(struct fl_scn_guests *guests)
 {
 	if (!guests)
 		return;
+	fl_scn_guests_let_go(guests);
 	fl_vm_free(guests->vm); /* its callbacks are over */
 	fl_scn_link_stop(guests);
 	fl_scn_guests_end_native(guests);
@@ -351,6 +352,8 @@ static int load(struct fl_scn_guests *guests, const struct fl_scn_guests_case *o
 	guests->current = *of;
 	guests->loaded = 0;
 	guests->done = 0;
+	guests->questions = 0;
+	guests->lets_go = false;
 	ret = guests->broken ? guests->why_broken.error : set_clock(guests, diag);
 	if (ret == 0) {
 		ret = fl_scn_page_set_clock(&guests->page, guests->guest_minus_host_ns);

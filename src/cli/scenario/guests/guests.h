@@ -4,6 +4,7 @@
  * as long as its actors answer; a case borrows it.
  *
  *	guests.c	the life of one, and what a case does with it
+ *	guests_held.c	faults in which a CPU waits for the host's steps
  *	guests_link.c	the thread that speaks with its actors (guest/scenario_wire.h)
  *	guests_vm.c	makes it of a VM
  *	guests_native.c	makes it of this host
@@ -49,6 +50,7 @@ struct fl_scn_guests_case {
 	void (*changed)(
 		void *arg); /* an outcome, the end of an actor or a fault came; any thread, must not call back */
 	void *changed_arg;
+	uint64_t hold_ns; /* a fault is held so long at most */
 };
 
 /* Takes the case's actors in. 0, or -errno with a sentence: then it is of no use any more. */
@@ -74,6 +76,13 @@ bool fl_scn_guests_are_like(const struct fl_scn_guests *guests, const struct fl_
 uint64_t fl_scn_guests_turns(struct fl_scn_guests *guests, uint32_t actor);
 /* The page of its marks. */
 struct fl_scn_page_file *fl_scn_guests_page(struct fl_scn_guests *guests);
+
+/* Is the number-th question of the case what to do with a fault, from 1, waiting for its answer? Any thread. */
+bool fl_scn_guests_is_held(struct fl_scn_guests *guests, uint64_t number);
+/* Answers it. 0; -ETIMEDOUT: it is not held any more. Any thread. */
+FL_CHECKED int fl_scn_guests_answer(struct fl_scn_guests *guests, uint64_t number, enum fl_action answer);
+/* All faults go on with the next action of their policies, and none is held until the next case. Any thread. */
+void fl_scn_guests_let_go(struct fl_scn_guests *guests);
 
 /* Faults reported since the load: their number, and copies, for the caller to free (strings too). */
 size_t fl_scn_guests_count_faults(struct fl_scn_guests *guests);

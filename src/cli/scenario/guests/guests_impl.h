@@ -17,6 +17,14 @@
 #define FL_SCN_PAGE_TAG	  "marks"
 #define FL_SCN_SHARE_TAG  "scenario%u"
 
+/* A fault in which a vCPU waits for its answer: in that thread's frame. */
+struct fl_scn_held {
+	struct fl_scn_held *next;
+	uint64_t number;
+	bool answered;
+	enum fl_action answer;
+};
+
 struct fl_scn_guests {
 	/* what it is: constant after fl_scn_guests_new() */
 	struct fl_scn_guests_opts opts; /* machine and dirs are those of the first case: not used later */
@@ -51,7 +59,10 @@ struct fl_scn_guests {
 	uint64_t clock_error_ns;
 	struct fl_scn_fault *faults; /* of the case */
 	size_t faults_kept, faults_count;
-	uint64_t console_from; /* where the case began in it */
+	uint64_t questions;	  /* of the case, what to do with a fault */
+	struct fl_scn_held *held; /* those that wait */
+	bool lets_go;		  /* none waits */
+	uint64_t console_from;	  /* where the case began in it */
 };
 
 uint64_t fl_scn_now_ns(void); /* CLOCK_MONOTONIC */
@@ -64,6 +75,9 @@ void fl_scn_link_wake(struct fl_scn_guests *guests);
 
 /* Under the lock: waits for a change, until deadline_ns. False: it is over. */
 bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns);
+
+/* fl_decide_fn */
+enum fl_action fl_scn_guests_decide(void *arg, const struct fl_fault *fault);
 
 /* These fill channel and vm or pid. */
 FL_CHECKED int fl_scn_guests_start_vm(struct fl_scn_guests *guests, struct fl_diag *diag);

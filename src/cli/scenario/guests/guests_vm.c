@@ -265,6 +265,7 @@ static int new_vm(struct fl_scn_guests *guests, const char *initrd, const char *
 	opts.fault_mode = machine->fault_mode;
 	opts.log = on_log;
 	opts.fault = on_fault;
+	opts.decide = fl_scn_guests_decide;
 	opts.console = on_console;
 	opts.arg = guests;
 	opts.log_level = FL_LOG_WARN;

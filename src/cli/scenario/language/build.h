@@ -119,6 +119,8 @@ bool fl_scn_check_actors(struct fl_scn_build *build);
 bool fl_scn_check_steps(struct fl_scn_build *build);
 bool fl_scn_check_small(struct fl_scn_build *build);
 bool fl_scn_check_expects(struct fl_scn_build *build);
+/* What is done inside faults; tells each answer which fault it is for. */
+bool fl_scn_check_inside(struct fl_scn_build *build);
 /* Whether all come to their ends if everything goes well. */
 bool fl_scn_check_ends(struct fl_scn_build *build);
 

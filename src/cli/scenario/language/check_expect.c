@@ -34,12 +34,28 @@ static const struct fl_scn_share *share_of(const struct fl_scn_machine *machine,
 	return NULL;
 }
 
-static const char *why_no_outcome(const struct fl_scn_machine *machine, enum fl_outcome outcome)
+/* Some policy has it, or some answer to one that asks. */
+static bool can_come(const struct fl_scn_build *build, uint32_t machine, enum fl_action action)
 {
-	if (outcome == FL_OUTCOME_SUBSTITUTED && !some_policy_has(machine, FL_ACTION_SUBSTITUTE))
+	bool found = some_policy_has(&build->machines[machine], action);
+
+	for (uint32_t i = 0; i < build->made->actors_count; i++)
+		for (uint32_t j = 0; j < build->actors[i].steps_count; j++) {
+			const struct fl_scn_step *step = &build->steps[i][j];
+
+			found |= step->row->op == FL_SCN_HOST_ANSWER && step->operands[2].n == machine &&
+				 step->operands[0].n == action;
+		}
+	return found;
+}
+
+static const char *why_no_outcome(const struct fl_scn_build *build, uint32_t index, enum fl_outcome outcome)
+{
+	const struct fl_scn_machine *machine = &build->machines[index];
+
+	if (outcome == FL_OUTCOME_SUBSTITUTED && !can_come(build, index, FL_ACTION_SUBSTITUTE))
 		return "no share of the machine has a policy with \"substitute\"";
-	if ((outcome == FL_OUTCOME_RECORD || outcome == FL_OUTCOME_PLAIN) &&
-	    !some_policy_has(machine, FL_ACTION_REFLECT))
+	if ((outcome == FL_OUTCOME_RECORD || outcome == FL_OUTCOME_PLAIN) && !can_come(build, index, FL_ACTION_REFLECT))
 		return "no share of the machine has a policy with \"reflect\"";
 	if (outcome == FL_OUTCOME_RECORD && machine->kernel == FL_SCN_KERNEL_STOCK)
 		return "a stock kernel takes no records: write \"plain\"";
@@ -66,7 +82,7 @@ static const char *why_no_fault(const struct fl_scn_build *build, const struct f
 	if ((expect->fields & FL_SCN_FIELD_PATH) && (!share || !share->mapped))
 		return "the machine maps no files of that dir";
 	if (expect->fields & FL_SCN_FIELD_OUTCOME)
-		return why_no_outcome(machine, expect->outcome);
+		return why_no_outcome(build, expect->machine, expect->outcome);
 	return NULL;
 }
 

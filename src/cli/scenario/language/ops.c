@@ -39,6 +39,14 @@ static const struct fl_scn_word map_words[] = {
 	{"populate", FL_SCN_MAP_POPULATE, 0},
 	{NULL, 0, 0},
 };
+static const struct fl_scn_word answer_words[] = {
+	{"retry", FL_ACTION_RETRY, FL_SCN_NEEDED},
+	{"reflect", FL_ACTION_REFLECT, FL_SCN_NEEDED},
+	{"substitute", FL_ACTION_SUBSTITUTE, FL_SCN_NEEDED},
+	{"stop", FL_ACTION_STOP, FL_SCN_NEEDED},
+	{"next", FL_ACTION_NEXT, FL_SCN_NEEDED},
+	{NULL, 0, 0},
+};
 static const struct fl_scn_word fallocate_words[] = {
 	{"keep-size", FALLOC_FL_KEEP_SIZE, 'k'}, {"punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 'k'},
 	{"zero", FALLOC_FL_ZERO_RANGE, 'w'},	 {"collapse", FALLOC_FL_COLLAPSE_RANGE, 'w'},
@@ -169,6 +177,14 @@ const struct fl_scn_op_row fl_scn_ops[] = {
 	 "Waits until so many faults of the case were reported.", "wait faults 1"},
 	{FL_SCN_HOST_WAIT_TURNS, FL_SCN_BY_HOST, 0, "wait turns", "an", NULL, "GUEST COUNT",
 	 "Waits until the loops of a guest have turned so often.", "wait turns reader 100"},
+	{FL_SCN_HOST_INSIDE, FL_SCN_BY_HOST, 0, "inside fault", "n?v", NULL, "COUNT [in MACHINE]",
+	 "Waits for the fault whose share's policy asks for the COUNT-th time in the case, before anything is done with "
+	 "it. Its CPU is held there until \"answer\".",
+	 "inside fault 1"},
+	{FL_SCN_HOST_ANSWER, FL_SCN_BY_HOST, FAIL, "answer", "w", answer_words, "retry|reflect|substitute|stop|next",
+	 "Says what is done with the fault that is held, and lets its CPU go on: the page is looked at again and the access "
+	 "repeated, an action of a policy, or the next action of this one.",
+	 "answer retry"},
 	{FL_SCN_HOST_TRUNCATE, FL_SCN_BY_HOST, FAIL, "truncate", "Pn", NULL, "PATH LENGTH",
 	 "Gives a file another length, shorter or longer.", "truncate data/log 12K"},
 	{FL_SCN_HOST_WRITE, FL_SCN_BY_HOST, FAIL, "write", "Pnn", NULL, "PATH OFFSET LENGTH",

@@ -159,6 +159,7 @@ static bool check(struct fl_scn_build *build)
 	good &= fl_scn_check_actors(build);
 	good &= fl_scn_check_steps(build);
 	good &= fl_scn_check_small(build);
+	good &= fl_scn_check_inside(build);
 	good &= fl_scn_check_expects(build);
 	return good && fl_scn_check_ends(build);
 }

@@ -69,8 +69,10 @@ static bool read_fault_mode(struct fl_scn_tokens *line, struct fl_scn_machine *m
 
 static bool read_policy(struct fl_scn_tokens *line, struct fl_policy *policy)
 {
-	static const char *const names[] = {"stop", "reflect", "substitute"};
-	static const enum fl_action actions[] = {FL_ACTION_STOP, FL_ACTION_REFLECT, FL_ACTION_SUBSTITUTE};
+	static const char *const names[] = {"stop", "reflect", "substitute", "ask"};
+	static const enum fl_action actions[] = {FL_ACTION_STOP, FL_ACTION_REFLECT, FL_ACTION_SUBSTITUTE,
+						 FL_ACTION_ASK};
+	const size_t all = sizeof(actions) / sizeof(actions[0]);
 	const struct fl_scn_token *token = fl_scn_need(line, "a policy like reflect,stop");
 	unsigned int count = 0;
 	bool stopped = false;
@@ -81,13 +83,13 @@ static bool read_policy(struct fl_scn_tokens *line, struct fl_policy *policy)
 	for (const char *word = token->text;; word += strcspn(word, ",") + 1) {
 		size_t len = strcspn(word, ","), i = 0;
 
-		while (i < 3 && (strlen(names[i]) != len || memcmp(names[i], word, len) != 0))
+		while (i < all && (strlen(names[i]) != len || memcmp(names[i], word, len) != 0))
 			i++;
-		if (i == 3 || stopped || count == FL_POLICY_MAX)
+		if (i == all || stopped || count == FL_POLICY_MAX)
 			return fl_scn_wrong(
 				line->reader, token->pos,
-				"\"%s\" is no policy: write up to %u of reflect, substitute and stop, with commas, "
-				"and stop as the last.",
+				"\"%s\" is no policy: write up to %u of ask, reflect, substitute and stop, with "
+				"commas, and stop as the last.",
 				token->text, (unsigned int)FL_POLICY_MAX);
 		policy->action[count++] = actions[i];
 		stopped = actions[i] == FL_ACTION_STOP;

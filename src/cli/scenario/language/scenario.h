@@ -41,6 +41,8 @@ enum fl_scn_host_op {
 	FL_SCN_HOST_THAW,	 /* DIR */
 	FL_SCN_HOST_WAIT_FAULTS, /* N MACHINE: until N faults of the case were reported */
 	FL_SCN_HOST_WAIT_TURNS,	 /* ACTOR N: until its loops have turned N times */
+	FL_SCN_HOST_INSIDE,	 /* N MACHINE: until its N-th question what to do with a fault, which then waits */
+	FL_SCN_HOST_ANSWER,	 /* ACTION N MACHINE: the last two are those of the INSIDE before it */
 };
 
 #define FL_SCN_BY_GUEST 1u
@@ -64,8 +66,8 @@ enum fl_scn_host_op {
  *	D	a dir					w	one or more words of `words`, or-ed
  *	s	text					A	words up to the end of the line, "=>" or "within"
  *	L	a number, or "until" and a mark: two operands, the number (0: until) and the mark
- * Two operands come without being written: of `barrier` the second is how many parties it has, of `check` the last, if
- * it is left out, is the file offset of the address.
+ * Some operands come without being written: of `barrier` the second is how many parties it has, of `answer` the second
+ * and third are the fault and its machine, of `check` the last, if it is left out, is the file offset of the address.
  */
 struct fl_scn_word {
 	const char *word;

@@ -18,6 +18,8 @@
 /* Marks of one machine are carried to the others so often. */
 #define CARRY_NS UINT64_C(200000)
 #define IDLE_NS	 UINT64_C(50000000)
+/* So long a CPU stands still inside a fault at most: what its guest takes for a lockup is five times as long. */
+#define HOLD_NS UINT64_C(4000000000)
 
 /* splitmix64 */
 uint64_t fl_scn_draw(uint64_t seed, uint64_t place, uint64_t limit)
@@ -235,6 +237,7 @@ static int load_all(struct fl_scn_case_state *state, struct fl_diag *diag)
 			.time_arg = state,
 			.changed = tell_changed,
 			.changed_arg = state,
+			.hold_ns = HOLD_NS * state->opts->slowness,
 		};
 
 		ret = fl_scn_guests_load(state->opts->guests[i], &of, diag);
@@ -276,6 +279,8 @@ static void stop_all(struct fl_scn_case_state *state)
 	pthread_mutex_unlock(&state->lock);
 	for (uint32_t i = 0; i < state->scenario_case->machines_count; i++)
 		(void)!fl_scn_page_stop(fl_scn_guests_page(state->opts->guests[i]));
+	for (uint32_t i = 0; i < state->scenario_case->machines_count; i++)
+		fl_scn_guests_let_go(state->opts->guests[i]);
 	/* what waits for a file system cannot end, and a look at what files are must not fail */
 	fl_scn_workdir_let_go(state->opts->workdir, state->scenario_case, state->opts->number);
 	fl_scn_hosts_join(state);

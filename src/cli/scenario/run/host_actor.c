@@ -107,6 +107,25 @@ static int wait_for_turns(struct walk *walk, const struct fl_scn_step *step)
 	return 0;
 }
 
+static int wait_for_question(struct walk *walk, const struct fl_scn_step *step)
+{
+	struct fl_scn_guests *guests = walk->state->opts->guests[step->operands[1].n];
+	uint64_t changes = fl_scn_case_changes(walk->state);
+
+	while (!fl_scn_guests_is_held(guests, step->operands[0].n)) {
+		if (fl_scn_case_is_over(walk->state))
+			return -ETIME;
+		fl_scn_case_wait(walk->state, &changes, walk->state->deadline_ns);
+	}
+	return 0;
+}
+
+static int answer(struct walk *walk, const struct fl_scn_step *step)
+{
+	return fl_scn_guests_answer(walk->state->opts->guests[step->operands[2].n], step->operands[1].n,
+				    (enum fl_action)step->operands[0].n);
+}
+
 /* The machine whose actors are parties of a barrier; NO_BARRIER: only the host's are. */
 static uint32_t machine_of_barrier(const struct fl_scn_case *of, uint64_t mark)
 {
@@ -184,6 +203,10 @@ static int do_step(struct walk *walk, const struct fl_scn_step *step, uint64_t *
 		return wait_for_faults(walk, step);
 	case FL_SCN_HOST_WAIT_TURNS:
 		return wait_for_turns(walk, step);
+	case FL_SCN_HOST_INSIDE:
+		return wait_for_question(walk, step);
+	case FL_SCN_HOST_ANSWER:
+		return answer(walk, step);
 	case FL_SCN_HOST_PAUSE:
 		return pause_machine(walk, step, fl_vm_pause);
 	case FL_SCN_HOST_RESUME:

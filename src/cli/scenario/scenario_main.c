@@ -2,12 +2,12 @@
 #include "cli/scenario/scenario_main.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/help.h"
@@ -19,19 +19,21 @@
 #include "cli/scenario/scenario_kernel.h"
 #include "cli/scenario/scenario_outputs.h"
 #include "cli/scenario/scenario_read.h"
+#include "cli/scenario/scenario_signals.h"
 
-#define EXIT_FAILED 1
+#define EXIT_FAILED  1
+#define EXIT_SKIPPED 3
+#define EXIT_SIGNAL  128 /* and its number */
 
 #define PATIENCE_MS	30000u
 #define BOX_PATIENCE_MS 180000u
-#define BOX_SLOWNESS	10u
+#define BOX_SLOWNESS	50u
 #define PROGRESS_LEN	160
 
 struct session {
 	const struct fl_scn_options *options;
-	sigset_t enders;
+	struct fl_scn_signals signals;
 	bool shows_progress;
-	bool cancelled;
 	struct fl_diag no_linux; /* why Linux cannot run here; no error: it can */
 	size_t count, failed, skipped;
 };
@@ -69,11 +71,8 @@ static void on_end(void *arg, size_t number, const struct fl_scn_result *result)
 static bool is_cancelled(void *arg)
 {
 	struct session *session = arg;
-	struct timespec now = {0};
 
-	if (!session->cancelled && sigtimedwait(&session->enders, NULL, &now) > 0)
-		session->cancelled = true;
-	return session->cancelled;
+	return atomic_load(&session->signals.first) != 0;
 }
 
 /* A word that a shell takes as it is; to be freed. */
@@ -134,14 +133,11 @@ static int fail(const struct fl_diag *diag, int status)
 	return status;
 }
 
-static void take_signals(struct session *session)
+/* What the cases mount is seen by nobody else then, and is gone with this process, however that ends. */
+static void hide_mounts(void)
 {
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&session->enders);
-	sigaddset(&session->enders, SIGINT);
-	sigaddset(&session->enders, SIGTERM);
-	sigaddset(&session->enders, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &session->enders, NULL);
+	if (unshare(CLONE_NEWNS) == 0)
+		(void)mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
 }
 
 static const char *name_host(const struct fl_scn_options *options)
@@ -159,23 +155,42 @@ static int list(const struct fl_scn_readings *readings)
 	return 0;
 }
 
-static int conclude(const struct session *session, struct fl_scn_results *results, struct fl_scn_outputs *outputs,
+/* What the verdicts come to. */
+static int status_of(struct session *session, const struct fl_scn_results *results)
+{
+	int ender = atomic_load(&session->signals.first);
+	bool nothing_ran = results->count <= session->skipped;
+
+	if (ender) {
+		fprintf(stderr, "faultline: ended by a signal: %zu of %zu cases have run.\n",
+			results->count - results->not_run, session->count);
+		return EXIT_SIGNAL + ender;
+	}
+	if (nothing_ran)
+		fprintf(stderr, "faultline: nothing was tried: all cases were skipped, for the reasons above.\n");
+	if (session->failed || nothing_ran)
+		return EXIT_FAILED;
+	if (session->skipped == 0 || session->options->allow_skipped)
+		return 0;
+	fprintf(stderr,
+		"faultline: not all was tried: %zu of %zu cases were skipped, for the reasons above; --allow-skipped "
+		"where that is known.\n",
+		session->skipped, session->count);
+	return EXIT_SKIPPED;
+}
+
+static int conclude(struct session *session, struct fl_scn_results *results, struct fl_scn_outputs *outputs,
 		    const char *work)
 {
 	struct fl_diag diag;
-	bool nothing_ran = results->count <= session->skipped;
-	int status = session->failed || session->cancelled || nothing_ran ? EXIT_FAILED : 0;
+	int status;
 
 	if (!session->options->explore)
 		printf("# %zu passed, %zu failed, %zu skipped\n", results->count - session->failed - session->skipped,
 		       session->failed, session->skipped);
 	if (work)
 		fprintf(stderr, "faultline: the files are in %s\n", work);
-	if (nothing_ran && !session->cancelled)
-		fprintf(stderr, "faultline: nothing was tried: all cases were skipped, for the reasons above.\n");
-	if (session->cancelled)
-		fprintf(stderr, "faultline: ended by a signal: %zu of %zu cases have run.\n", results->count,
-			session->count);
+	status = status_of(session, results);
 	if (fl_scn_outputs_write(outputs, session->options, results, &diag) < 0)
 		status = fail(&diag, FL_CLI_EXIT_SETUP);
 	if (fflush(stdout) != 0)
@@ -243,6 +258,14 @@ static void on_explored(void *arg, size_t number, const struct fl_scn_explored *
 	fflush(stdout);
 }
 
+/* Stated, and not measured: a verdict is not to hang on how busy the host was when that was done. */
+static unsigned int slowness_of(const struct fl_scn_options *options)
+{
+	if (options->slowness)
+		return options->slowness;
+	return fl_cli_in_box() ? BOX_SLOWNESS : 1;
+}
+
 static int run(struct session *session, const struct fl_scn_readings *readings)
 {
 	const struct fl_scn_options *options = session->options;
@@ -257,7 +280,7 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 		.keep = options->keep,
 		.has_moment = options->has_moment,
 		.moment_ns = options->moment_ns,
-		.slowness = fl_cli_in_box() ? BOX_SLOWNESS : 1,
+		.slowness = slowness_of(options),
 		.patience_ms = fl_cli_in_box() ? BOX_PATIENCE_MS : PATIENCE_MS,
 		.host = name_host(options),
 		.kernel = find_kernel,
@@ -280,18 +303,21 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 	}
 	if (fl_scn_outputs_open(options, &outputs, &diag) < 0)
 		return fail(&diag, FL_CLI_EXIT_SETUP);
-	take_signals(session);
+	hide_mounts();
+	fl_scn_signals_start(&session->signals);
 	fl_scn_tap_begin(stdout, session->count);
 	printf("# seed %llu\n", (unsigned long long)options->seed);
 	fflush(stdout);
 	ret = options->explore ? fl_scn_explore(&opts, options->explore, on_explored, session, &results, &diag)
 			       : fl_scn_run(&opts, &results, &work, &diag);
 	if (ret < 0) {
+		fl_scn_signals_stop(&session->signals);
 		fl_scn_outputs_close(&outputs);
 		return fail(&diag, FL_CLI_EXIT_SETUP);
 	}
 	int status = conclude(session, &results, &outputs, work);
 
+	fl_scn_signals_stop(&session->signals);
 	fl_scn_results_free(&results);
 	free(work);
 	return status;

@@ -12,6 +12,7 @@
 #include "cli/values.h"
 
 #define REPEAT_MAX	100000
+#define SLOWNESS_MAX	1000
 #define EXPLORE_DEFAULT 64
 #define EXPLORE_MAX	100000
 
@@ -62,6 +63,11 @@ static int take(void *target, int value, const char *text, const char *next, boo
 		return take_u64("--moment", text, &options->moment_ns, diag);
 	case FL_CLI_OPTION_REPEAT:
 		return fl_cli_parse_number("--repeat", text, 1, REPEAT_MAX, &options->repeat, diag);
+	case FL_CLI_OPTION_SLOWNESS:
+		return fl_cli_parse_number("--slowness", text, 1, SLOWNESS_MAX, &options->slowness, diag);
+	case FL_CLI_OPTION_ALLOW_SKIPPED:
+		options->allow_skipped = true;
+		return 0;
 	case FL_CLI_OPTION_NATIVE:
 		options->native = true;
 		return 0;

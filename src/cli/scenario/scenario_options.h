@@ -15,8 +15,8 @@ struct fl_scn_options {
 	uint32_t explore; /* moments; 0: no */
 	bool has_moment;
 	uint64_t moment_ns;
-	uint32_t repeat, jobs;
-	bool keep, native, list;
+	uint32_t repeat, jobs, slowness; /* slowness 0: what this host usually is */
+	bool keep, native, list, allow_skipped;
 	enum fl_cli_host host;
 	unsigned int quiet;
 	char **paths; /* files and directories; points into argv, NULL-terminated */

@@ -32,6 +32,13 @@ const struct fl_cli_option fl_cli_scenario_options[] = {
 	{FL_CLI_OPTION_NATIVE, FL_CLI_COMMON, "native", NULL, "the guests' steps on this host itself",
 	 "To see what Linux itself does. There are no fault records then, and nobody looks for any.", NULL, NULL},
 	{FL_CLI_OPTION_HOST, FL_CLI_COMMON, "host", "WHERE", "auto, kvm or box (auto)", NULL, host_choices, NULL},
+	{FL_CLI_OPTION_SLOWNESS, 0, "slowness", "N", "steps may take N times as long (1)",
+	 "Times that scenarios state (\"within\", and the longest of \"time\") are for an ordinary host. So many times as "
+	 "slow is this one taken to be, 50 times in the box where nothing is said, and limits are as many times as long, "
+	 "up to 10 times.",
+	 NULL, NULL},
+	{FL_CLI_OPTION_ALLOW_SKIPPED, FL_CLI_COMMON, "allow-skipped", NULL, "status 0 also if a case was skipped",
+	 "For hosts that are known to lack something. That something was tried is asked for all the same.", NULL, NULL},
 	{FL_CLI_OPTION_KEEP, 0, "keep", NULL, "keep the files of the cases, and say where", NULL, NULL, NULL},
 	{FL_CLI_OPTION_JUNIT, FL_CLI_COMMON, "junit", "FILE", "write the results as JUnit's XML", NULL, NULL, "file"},
 	{FL_CLI_OPTION_JSON, FL_CLI_COMMON, "json", "FILE", "write the results as JSON", NULL, NULL, "file"},
@@ -48,6 +55,8 @@ const struct fl_cli_exit_row fl_cli_scenario_exits[] = {
 	{"0", "All that was expected was looked at, and was so."},
 	{"1", "Something was not so, or could not be run, or nothing was: all was skipped."},
 	{"2", "The command line is wrong, or a scenario has an error."},
+	{"3", "What was looked at was so, but a case was skipped; 0 with --allow-skipped."},
 	{"125", "Nothing could be run."},
+	{"128+N", "Signal N ended it; what had run until then was written."},
 	{NULL, NULL},
 };

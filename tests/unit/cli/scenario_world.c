@@ -88,7 +88,7 @@ const char *scn_world_path_of(struct scn_world *world, uint32_t dir, const char 
 
 int scn_world_do_step(struct scn_world *world, uint32_t op, uint32_t dir, const char *path, uint64_t second)
 {
-	const struct fl_scn_host_place place = {world->workdir, &world->scenario_case, SCN_WORLD_NUMBER};
+	const struct fl_scn_host_place place = {world->workdir, &world->scenario_case, SCN_WORLD_NUMBER, NULL, NULL};
 	const struct fl_scn_op_row row = {.op = op};
 	const struct fl_scn_step step = {
 		.row = &row,

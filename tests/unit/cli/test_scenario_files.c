@@ -72,7 +72,7 @@ static uint64_t now_ns(void)
 
 static int do_step(struct world *world, uint32_t op, const char *path, uint64_t second, uint64_t third)
 {
-	struct fl_scn_host_place place = {world->workdir, &world->scenario_case, NUMBER};
+	struct fl_scn_host_place place = {world->workdir, &world->scenario_case, NUMBER, NULL, NULL};
 	uint64_t value;
 
 	world->row.op = op;
@@ -186,7 +186,7 @@ static void a_name_goes(void **state)
 
 static int run(struct world *world, const char *const *words, uint64_t limit_ns, uint64_t *value)
 {
-	struct fl_scn_host_place place = {world->workdir, &world->scenario_case, NUMBER};
+	struct fl_scn_host_place place = {world->workdir, &world->scenario_case, NUMBER, NULL, NULL};
 
 	world->row.op = FL_SCN_HOST_RUN;
 	world->step.row = &world->row;

@@ -295,6 +295,37 @@ static void a_step_must_be_in_time(void **state)
 	assert_fails(world, 7, "took 2.000 ms");
 }
 
+static void a_slow_host_allows_more_time(void **state)
+{
+	struct world *world = *state;
+	struct fl_scn_seen slow = did;
+
+	slow.longest_ns = 2000000;
+	world->steps[0].within_ns = 40000;
+	world->evidence.slowness = 50;
+	see(world, 0, slow);
+	assert_passes(world);
+	world->steps[0].within_ns = 39999;
+	assert_fails(world, 7, "took 2.000 ms, more than 2.000 ms (0.040 ms, 50 times as long on this host)");
+}
+
+/* What takes no time there takes none here: only the greatest time is another. */
+static void a_slow_host_allows_no_shorter_time(void **state)
+{
+	struct world *world = *state;
+
+	see(world, 0, did);
+	world->evidence.slowness = 50;
+	world->scenario_case.expects_count = 1;
+	world->expects[0] = (struct fl_scn_expect){
+		.pos = {23, 2}, .kind = FL_SCN_EXPECT_TIME, .mark = 0, .mark_end = 1, .least = 1000, .most = 2000};
+	world->marks[0] = 5;
+	world->marks[1] = 100005;
+	assert_passes(world);
+	world->marks[1] = 1004;
+	assert_fails(world, 23, "it took 0.001 ms, less than 0.001 ms");
+}
+
 static void put_fault(struct world *world, size_t index, enum fl_cause cause, uint64_t offset)
 {
 	world->faults[index].fault = (struct fl_fault){
@@ -490,6 +521,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_step_that_may_be_left_out_need_not_run),
 	TEST(nothing_follows_an_expected_death),
 	TEST(a_step_must_be_in_time),
+	TEST(a_slow_host_allows_more_time),
+	TEST(a_slow_host_allows_no_shorter_time),
 	TEST(a_fault_is_found_by_its_fields),
 	TEST(a_file_that_lost_its_name_is_the_same),
 	TEST(a_fault_too_few_fails),

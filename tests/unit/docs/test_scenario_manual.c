@@ -79,10 +79,21 @@ static void write_reader(FILE *out, const struct fl_scn_op_row *row)
 		fputs("\tsleep 1ns\n\tend\n", out);
 }
 
+/* What is inside a fault needs somebody who asks, a begin and an end. */
+static void write_host(FILE *out, const struct fl_scn_op_row *row)
+{
+	bool begins = row->op == FL_SCN_HOST_INSIDE, ends = row->op == FL_SCN_HOST_ANSWER;
+
+	if (begins || ends)
+		fputs("machine\n\tshare data at /data policy ask,stop\n", out);
+	fprintf(out, "host\n%s\t%s\n%s", ends ? "\tinside fault 1\n" : "", row->example,
+		begins ? "\tanswer next\n" : "");
+}
+
 static void write_others(FILE *out, const struct fl_scn_op_row *row)
 {
 	if (!(row->by & FL_SCN_BY_GUEST))
-		fprintf(out, "host\n\t%s\n", row->example);
+		write_host(out, row);
 	fputs("guest helper thread of reader\n\tsleep 1ns\nguest child child of reader\n\tsleep 1ns\n"
 	      "host second\n\tmark cut\n\tmark done\n",
 	      out);

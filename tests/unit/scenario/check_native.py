@@ -32,7 +32,8 @@ def check_all(launcher, scenarios, directory):
     names = subprocess.run([launcher, "scenario", "--list", scenarios], capture_output=True, text=True, check=True)
     listed = names.stdout.split("\n")[:-1]
     assert len(listed) == len(set(listed)) > 20, listed
-    ran = run(launcher, "--json", f"{directory}/results.json", "--jobs", "2", scenarios)
+    # what shows a policy has nothing native, and some hosts let nobody mount: both are skipped
+    ran = run(launcher, "--allow-skipped", "--json", f"{directory}/results.json", "--jobs", "2", scenarios)
     print(ran.stdout)
     assert ran.returncode == 0, ran.stderr
     results = json.loads(pathlib.Path(directory, "results.json").read_text(encoding="utf-8"))
@@ -58,9 +59,35 @@ def check_wrong(launcher, directory):
 
 def check_skipped(launcher, scenarios):
     """A run in which everything was skipped has shown nothing."""
-    skipped = run(launcher, "--filter", "policy-", scenarios)
+    skipped = run(launcher, "--allow-skipped", "--filter", "policy-", scenarios)
     assert skipped.returncode == 1 and "nothing was tried" in skipped.stderr, skipped
     assert "# 0 passed, 0 failed, 3 skipped" in skipped.stdout, skipped.stdout
+
+
+def check_partly_skipped(launcher, scenarios, directory):
+    """A run in which something was skipped has not shown all."""
+    path = pathlib.Path(directory, "host.scn")
+    path.write_text("# The host does something.\nhost\n\tsleep 1ms\n", encoding="utf-8")
+    skipped = run(launcher, str(path), f"{scenarios}/policy-stop.scn")
+    assert skipped.returncode == 3 and "--allow-skipped" in skipped.stderr, skipped
+    assert "# 1 passed, 0 failed, 1 skipped" in skipped.stdout, skipped.stdout
+    allowed = run(launcher, "--allow-skipped", str(path), f"{scenarios}/policy-stop.scn")
+    assert allowed.returncode == 0 and "not all" not in allowed.stderr, allowed
+    path.write_text(WRONG.replace("host\n\twait never\n", ""), encoding="utf-8")
+    failed = run(launcher, "--allow-skipped", str(path), f"{scenarios}/policy-stop.scn")
+    assert failed.returncode == 1, failed
+
+
+def check_slow(launcher, directory):
+    """How long a step may take depends on what the host is taken to be."""
+    path = pathlib.Path(directory, "slow.scn")
+    path.write_text("# A step that takes its time.\nhost\n\tsleep 30ms within 2ms\n", encoding="utf-8")
+    late = run(launcher, str(path))
+    assert late.returncode == 1 and "more than 2.000 ms." in late.stdout, late.stdout
+    late = run(launcher, "--slowness", "10", str(path))
+    assert late.returncode == 1 and "more than 20.000 ms (2.000 ms, 10 times as long" in late.stdout, late.stdout
+    in_time = run(launcher, "--slowness", "1000", str(path))
+    assert in_time.returncode == 0, in_time.stdout
 
 
 def check_explored(launcher, scenarios):
@@ -78,6 +105,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         check_all(launcher, scenarios, directory)
         check_wrong(launcher, directory)
+        check_slow(launcher, directory)
+        check_partly_skipped(launcher, scenarios, directory)
     check_skipped(launcher, scenarios)
     check_explored(launcher, scenarios)
 

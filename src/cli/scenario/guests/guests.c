@@ -53,7 +53,7 @@ bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns)
 	pthread_mutex_unlock(&guests->lock);
 	look_for_end(guests);
 	pthread_mutex_lock(&guests->lock);
-	return fl_scn_now_ns() < deadline_ns;
+	return fl_scn_now_ns() < deadline_ns && !guests->opts.cancelled(guests->opts.cancelled_arg);
 }
 
 static uint64_t patience(const struct fl_scn_guests *guests)

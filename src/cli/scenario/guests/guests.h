@@ -26,7 +26,9 @@ struct fl_scn_guests_opts {
 	const char *kernel;  /* of the machine; NULL in a native run */
 	bool idles_politely; /* that kernel does: FL_VM_IDLES_POLITELY */
 	bool native;
-	unsigned int patience_ms; /* to come up, and to answer */
+	unsigned int patience_ms;     /* to come up, and to answer */
+	bool (*cancelled)(void *arg); /* nobody waits for it any more; any thread */
+	void *cancelled_arg;
 };
 
 /*

@@ -73,7 +73,7 @@ void fl_scn_link_stop(struct fl_scn_guests *guests); /* also where it was never 
 /* The link's thread has something to write. */
 void fl_scn_link_wake(struct fl_scn_guests *guests);
 
-/* Under the lock: waits for a change, until deadline_ns. False: it is over. */
+/* Under the lock: waits for a change, until deadline_ns. False: it is over, or nobody waits any more. */
 bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns);
 
 /* fl_decide_fn */

@@ -8,7 +8,9 @@
 struct fl_scn_host_place {
 	struct fl_scn_workdir *workdir;
 	const struct fl_scn_case *scenario_case;
-	unsigned int number; /* of the case: fl_scn_workdir_begin() */
+	unsigned int number;	    /* of the case: fl_scn_workdir_begin() */
+	bool (*is_over)(void *arg); /* what is started is killed; NULL: at the deadline only */
+	void *arg;
 };
 
 /*

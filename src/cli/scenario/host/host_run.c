@@ -16,6 +16,8 @@
 #define WORDS_MAX 64
 
 /* The dir whose name is the word's first part, or -1. */
+#define LOOK_MS 50 /* whether the case is over */
+
 static int dir_of(const struct fl_scn_case *of, const char *word)
 {
 	for (uint32_t i = 0; i < of->dirs_count; i++) {
@@ -102,8 +104,8 @@ static int64_t left_ms(uint64_t deadline_ns)
 	return ((int64_t)deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)) / 1000000;
 }
 
-/* Until it has ended; not beyond the deadline. */
-static int wait_for(pid_t pid, uint64_t deadline_ns)
+/* Until it has ended; not beyond the deadline or the case's end. */
+static int wait_for(const struct fl_scn_host_place *place, pid_t pid, uint64_t deadline_ns)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	int64_t left;
@@ -114,8 +116,8 @@ static int wait_for(pid_t pid, uint64_t deadline_ns)
 	do {
 		struct pollfd ended = {.fd = fd, .events = POLLIN};
 
-		left = left_ms(deadline_ns);
-		ret = poll(&ended, 1, left > 0 ? (int)(left < 3600000 ? left : 3600000) : 0);
+		left = place->is_over && place->is_over(place->arg) ? 0 : left_ms(deadline_ns);
+		ret = poll(&ended, 1, left > 0 ? (int)(left < LOOK_MS ? left : LOOK_MS) : 0);
 	} while ((ret < 0 && errno == EINTR) || (ret == 0 && left > 0));
 	close(fd);
 	return ret > 0 ? 0 : -ETIMEDOUT;
@@ -135,7 +137,7 @@ int fl_scn_host_run(const struct fl_scn_host_place *place, const char *const *wo
 	free_words(all);
 	if (ret < 0)
 		return ret;
-	ret = wait_for(pid, deadline_ns);
+	ret = wait_for(place, pid, deadline_ns);
 	if (ret < 0)
 		(void)kill(-pid, SIGKILL);
 	while (waitpid(pid, &state, 0) < 0 && errno == EINTR)

@@ -85,6 +85,7 @@ struct fl_scn_result {
 struct fl_scn_results {
 	struct fl_scn_result **all; /* in the order of running */
 	size_t count;
+	size_t not_run; /* of these, since the run was ended */
 	uint64_t seed;
 	uint64_t start_time_ns; /* CLOCK_REALTIME */
 	uint64_t took_ns;

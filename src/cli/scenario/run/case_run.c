@@ -21,6 +21,19 @@
 /* So long a CPU stands still inside a fault at most: what its guest takes for a lockup is five times as long. */
 #define HOLD_NS UINT64_C(4000000000)
 
+/* Much of a case is waiting, and one that hangs is not to keep others waiting for hours. */
+#define LIMIT_FACTOR_MAX 10u
+
+static unsigned int limit_factor(const struct fl_scn_case_opts *opts)
+{
+	return opts->slowness < LIMIT_FACTOR_MAX ? opts->slowness : LIMIT_FACTOR_MAX;
+}
+
+uint64_t fl_scn_case_limit_ns(const struct fl_scn_case_opts *opts)
+{
+	return opts->scenario_case->limit_ns * limit_factor(opts);
+}
+
 /* splitmix64 */
 uint64_t fl_scn_draw(uint64_t seed, uint64_t place, uint64_t limit)
 {
@@ -207,12 +220,17 @@ static bool all_are_done(struct fl_scn_case_state *state)
 	return done;
 }
 
+static bool is_cancelled(const struct fl_scn_case_state *state)
+{
+	return state->opts->cancelled(state->opts->cancelled_arg);
+}
+
 static void wait_for_all(struct fl_scn_case_state *state)
 {
 	uint64_t changes = fl_scn_case_changes(state);
 	uint64_t step_ns = state->scenario_case->machines_count > 1 ? CARRY_NS : IDLE_NS;
 
-	while (!all_are_done(state) && fl_scn_now_ns() < state->deadline_ns) {
+	while (!all_are_done(state) && fl_scn_now_ns() < state->deadline_ns && !is_cancelled(state)) {
 		if (step_ns == CARRY_NS)
 			look_at_marks(state);
 		fl_scn_case_wait(state, &changes, fl_scn_now_ns() + step_ns);
@@ -237,7 +255,7 @@ static int load_all(struct fl_scn_case_state *state, struct fl_diag *diag)
 			.time_arg = state,
 			.changed = tell_changed,
 			.changed_arg = state,
-			.hold_ns = HOLD_NS * state->opts->slowness,
+			.hold_ns = HOLD_NS * limit_factor(state->opts),
 		};
 
 		ret = fl_scn_guests_load(state->opts->guests[i], &of, diag);
@@ -349,6 +367,7 @@ static int judge(struct fl_scn_case_state *state)
 		.native = state->opts->native,
 		.mark_times = state->mark_times,
 		.over_ns = state->over_ns,
+		.slowness = state->opts->slowness,
 		.host_path = host_path,
 		.look = look,
 		.arg = state,
@@ -369,6 +388,14 @@ static int judge(struct fl_scn_case_state *state)
 	return ret;
 }
 
+static int say_cancelled(struct fl_scn_result *result)
+{
+	result->verdict = FL_SCN_SKIPPED;
+	free(result->reason);
+	result->reason = strdup("It was ended by a signal before it was over.");
+	return result->reason ? 0 : -ENOMEM;
+}
+
 static int conclude(struct fl_scn_case_state *state)
 {
 	int ret = collect_faults(state);
@@ -376,7 +403,7 @@ static int conclude(struct fl_scn_case_state *state)
 	if (ret == 0)
 		ret = collect_consoles(state);
 	if (ret == 0)
-		ret = judge(state);
+		ret = is_cancelled(state) ? say_cancelled(state->result) : judge(state);
 	if (ret == 0)
 		ret = fl_scn_make_timeline(state, state->result);
 	for (size_t i = 0; i < state->result->faults_count; i++) {
@@ -393,7 +420,7 @@ static int run(struct fl_scn_case_state *state)
 	int ret = fl_scn_workdir_begin(state->opts->workdir, state->scenario_case, state->opts->number, &diag);
 
 	state->begin_ns = fl_scn_now_ns();
-	state->deadline_ns = state->begin_ns + state->scenario_case->limit_ns * state->opts->slowness;
+	state->deadline_ns = state->begin_ns + fl_scn_case_limit_ns(state->opts);
 	if (ret == 0) {
 		ret = load_all(state, &diag);
 		if (ret == 0)
@@ -404,7 +431,9 @@ static int run(struct fl_scn_case_state *state)
 		stop_all(state);
 	}
 	state->result->took_ns = fl_scn_now_ns() - state->begin_ns;
-	if (ret < 0) {
+	if (ret < 0 && is_cancelled(state)) {
+		ret = say_cancelled(state->result);
+	} else if (ret < 0) {
 		state->result->reason = strdup(diag.text);
 		ret = fl_scn_fail(state->result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag.text);
 	} else {

@@ -15,11 +15,13 @@ struct fl_scn_case_opts {
 	struct fl_scn_guests *const *guests; /* of each machine of the case */
 	unsigned int number;		     /* counts the cases of this run, from 1 */
 	uint64_t seed;
-	unsigned int slowness; /* all limits of the case are so many times as long */
+	unsigned int slowness; /* of the host: times that are stated are so many times as long at most */
 	bool native;
 	bool keep;     /* its files */
 	bool has_span; /* a time of kind span is span_ns */
 	uint64_t span_ns;
+	bool (*cancelled)(void *arg); /* it is to end, without a verdict */
+	void *cancelled_arg;
 };
 
 /*
@@ -27,6 +29,9 @@ struct fl_scn_case_opts {
  * without memory. Guests that are of no use afterwards say so (fl_scn_guests_live()).
  */
 FL_CHECKED int fl_scn_case_run(const struct fl_scn_case_opts *opts, struct fl_scn_result *result);
+
+/* How long it may take in all. */
+uint64_t fl_scn_case_limit_ns(const struct fl_scn_case_opts *opts);
 
 /* A number below `limit`, made of the case's seed and a place in it: the same each time. limit 0: any. Pure. */
 uint64_t fl_scn_draw(uint64_t seed, uint64_t place, uint64_t limit);

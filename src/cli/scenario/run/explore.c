@@ -204,6 +204,11 @@ static int try_moment(struct walk *walk, uint64_t asked_ns)
 		fl_scn_result_free(result);
 		return ret;
 	}
+	/* one that was broken off is no outcome */
+	if (walk->running->opts->cancelled(walk->running->opts->arg)) {
+		fl_scn_result_free(result);
+		return 0;
+	}
 	struct fl_scn_result *mine = result;
 
 	point.measured_ns = measure(walk->task.scenario_case, result, asked_ns);

@@ -39,7 +39,7 @@ static int have_done(struct looker *looker, uint32_t steps)
 {
 	struct fl_scn_case_state *state = looker->state;
 	struct fl_scn_guests *guests = state->opts->guests[looker->expect->machine];
-	uint64_t deadline_ns = fl_scn_now_ns() + state->scenario_case->limit_ns * state->opts->slowness;
+	uint64_t deadline_ns = fl_scn_now_ns() + fl_scn_case_limit_ns(state->opts);
 	const struct timespec pause = {.tv_nsec = 200000}; /* nobody is in a hurry any more */
 	struct fl_scn_guests_case of = {
 		.scenario_case = &looker->scenario_case,

@@ -181,10 +181,15 @@ static int spin(struct walk *walk, uint64_t ns)
 	return 0;
 }
 
+static bool is_over(void *arg)
+{
+	return fl_scn_case_is_over(arg);
+}
+
 static int do_step(struct walk *walk, const struct fl_scn_step *step, uint64_t *value)
 {
 	const struct fl_scn_host_place place = {walk->state->opts->workdir, walk->state->scenario_case,
-						walk->state->opts->number};
+						walk->state->opts->number, is_over, walk->state};
 
 	*value = 0;
 	switch (step->row->op) {

@@ -130,6 +130,8 @@ static int find_guests(struct fl_scn_running *run, struct fl_scn_pool *pool, con
 		.workdir = run->workdir,
 		.native = run->opts->native,
 		.patience_ms = run->opts->patience_ms,
+		.cancelled = run->opts->cancelled,
+		.cancelled_arg = run->opts->arg,
 	};
 	int ret = 0;
 
@@ -226,6 +228,8 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 		.keep = run->opts->keep,
 		.has_span = task->has_moment,
 		.span_ns = task->moment_ns,
+		.cancelled = run->opts->cancelled,
+		.cancelled_arg = run->opts->arg,
 	};
 
 	if (!taken)
@@ -236,7 +240,10 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 		ret = fl_cli_diag(&diag, -ENOTSUP, "without a guest there is no policy that could be seen at work");
 	for (uint32_t i = 0; ret == 0 && i < of->machines_count; i++)
 		ret = find_guests(run, pool, task, i, taken, &diag);
-	ret = ret < 0 ? not_run(result, &diag) : fl_scn_case_run(&opts, result);
+	if (ret < 0 && run->opts->cancelled(run->opts->arg))
+		ret = skip(result, "It was ended by a signal before it began.");
+	else
+		ret = ret < 0 ? not_run(result, &diag) : fl_scn_case_run(&opts, result);
 	tidy(pool, taken, of->machines_count);
 	free(taken);
 	return ret;
@@ -311,7 +318,26 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* What did not run is no result: it was cancelled. */
+/* What was not run, since the run was ended, is said to be so. */
+static int fill_gaps(struct fl_scn_running *run)
+{
+	struct fl_scn_results *results = run->results;
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < results->count; i++) {
+		if (results->all[i])
+			continue;
+		results->all[i] = new_result(run, &run->tasks[i]);
+		ret = results->all[i] ? skip(results->all[i], "It was not run: a signal ended the run before.")
+				      : -ENOMEM;
+		results->not_run++;
+		if (ret == 0)
+			run->opts->ended(run->opts->arg, i + 1, results->all[i]);
+	}
+	return ret;
+}
+
+/* Without memory there are none for some. */
 static void close_gaps(struct fl_scn_results *results)
 {
 	size_t kept = 0;
@@ -370,6 +396,8 @@ int fl_scn_run(const struct fl_scn_runner_opts *opts, struct fl_scn_results *res
 		pthread_mutex_init(&run.lock, NULL);
 		run_workers(&run);
 		pthread_mutex_destroy(&run.lock);
+		if (!run.error)
+			run.error = fill_gaps(&run);
 		close_gaps(results);
 		if (opts->keep)
 			*work = strdup(fl_scn_workdir_path(run.workdir));

@@ -17,7 +17,7 @@ struct fl_scn_runner_opts {
 	bool native, keep;
 	bool has_moment; /* times of kind span are this long, and not drawn */
 	uint64_t moment_ns;
-	unsigned int slowness;	  /* all limits are so many times as long */
+	unsigned int slowness;	  /* times that are stated are so many times as long at most; at least 1 */
 	unsigned int patience_ms; /* for a machine to come up, and to answer */
 	const char *host;	  /* in a few words, for the results */
 	const char *work_parent;  /* NULL: TMPDIR */
@@ -30,7 +30,7 @@ struct fl_scn_runner_opts {
 	/* A case begins, has ended; one at a time, on any thread. */
 	void (*began)(void *arg, size_t number, const struct fl_scn_case *scenario_case);
 	void (*ended)(void *arg, size_t number, const struct fl_scn_result *result);
-	bool (*cancelled)(void *arg); /* no further case begins then */
+	bool (*cancelled)(void *arg); /* no further case begins then, and those that run end; any thread */
 	void *arg;
 };
 

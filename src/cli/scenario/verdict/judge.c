@@ -79,12 +79,27 @@ bool fl_scn_step_fits(const struct fl_scn_step *step, const struct fl_scn_seen *
 	return step->wishes_count == 0 ? seen->kind == FL_SCN_DID : fl_scn_fitting_wish(step, seen) != NULL;
 }
 
+uint64_t fl_scn_allowed_ns(const struct fl_scn_evidence *evidence, uint64_t stated_ns, char why[FL_SCN_ALLOWED_LEN])
+{
+	uint64_t allowed_ns;
+
+	why[0] = '\0';
+	if (evidence->slowness <= 1)
+		return stated_ns;
+	if (__builtin_mul_overflow(stated_ns, evidence->slowness, &allowed_ns))
+		return UINT64_MAX;
+	snprintf(why, FL_SCN_ALLOWED_LEN, " (%.3f ms, %u times as long on this host)", (double)stated_ns / 1e6,
+		 evidence->slowness);
+	return allowed_ns;
+}
+
 static int judge_seen(const struct fl_scn_evidence *evidence, uint32_t actor, uint32_t index,
 		      const struct fl_scn_seen *seen, struct fl_scn_result *result)
 {
 	const struct fl_scn_actor *who = &evidence->scenario_case->actors[actor];
 	const struct fl_scn_step *step = &who->steps[index];
-	char did[FL_SCN_WORDS_LEN], wanted[FL_SCN_WORDS_LEN], came[FL_SCN_WORDS_LEN];
+	char did[FL_SCN_WORDS_LEN], wanted[FL_SCN_WORDS_LEN], came[FL_SCN_WORDS_LEN], why[FL_SCN_ALLOWED_LEN];
+	uint64_t allowed_ns;
 
 	fl_scn_say_step(evidence->scenario_case, actor, step, did);
 	if (!fl_scn_step_fits(step, seen)) {
@@ -98,9 +113,10 @@ static int judge_seen(const struct fl_scn_evidence *evidence, uint32_t actor, ui
 	    seen->last_ns > evidence->over_ns + evidence->seen[actor].clock_error_ns)
 		return fl_scn_fail(result, step->pos, "%s: %s ended only because the case's time was over.", who->name,
 				   did);
-	if (step->within_ns && seen->longest_ns > step->within_ns)
-		return fl_scn_fail(result, step->pos, "%s: %s took %.3f ms, more than %.3f ms.", who->name, did,
-				   (double)seen->longest_ns / 1e6, (double)step->within_ns / 1e6);
+	allowed_ns = fl_scn_allowed_ns(evidence, step->within_ns, why);
+	if (step->within_ns && seen->longest_ns > allowed_ns)
+		return fl_scn_fail(result, step->pos, "%s: %s took %.3f ms, more than %.3f ms%s.", who->name, did,
+				   (double)seen->longest_ns / 1e6, (double)allowed_ns / 1e6, why);
 	result->checks++;
 	return 0;
 }

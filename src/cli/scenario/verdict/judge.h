@@ -6,6 +6,8 @@
 #include "cli/scenario/results/result.h"
 #include "cli/scenario/verdict/seen.h"
 
+#define FL_SCN_ALLOWED_LEN 96
+
 /* How the machines were at the end of the case. */
 struct fl_scn_machine_end {
 	bool lives;	     /* its actors answer */
@@ -31,6 +33,7 @@ struct fl_scn_evidence {
 	const struct fl_scn_machine_end *ends; /* of all machines */
 	bool native;			       /* no machine: there are no fault records */
 	const uint64_t *mark_times;	       /* of all marks; 0: never set */
+	unsigned int slowness;		       /* of the host: what may take some time may take so many times as long */
 	uint64_t over_ns;		       /* when its time was over before all had ended; 0: it was not */
 	/* where a path of the case is on the host; 0 or -errno */
 	int (*host_path)(void *arg, uint32_t dir, const char *rest, char path[4096]);
@@ -44,6 +47,9 @@ struct fl_scn_evidence {
  * counts in result->checks what held, and says the verdict. 0; -ENOMEM.
  */
 FL_CHECKED int fl_scn_judge(const struct fl_scn_evidence *evidence, struct fl_scn_result *result);
+
+/* The greatest time that a stated one allows on this host, and, if that is longer, words that say why; else "". */
+uint64_t fl_scn_allowed_ns(const struct fl_scn_evidence *evidence, uint64_t stated_ns, char why[FL_SCN_ALLOWED_LEN]);
 
 /* Did the step come out as one of its wishes has it? */
 bool fl_scn_step_fits(const struct fl_scn_step *step, const struct fl_scn_seen *seen);

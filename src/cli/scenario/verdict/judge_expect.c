@@ -229,16 +229,22 @@ static int judge_time(const struct fl_scn_evidence *evidence, const struct fl_sc
 {
 	const char *const *names = evidence->scenario_case->marks;
 	uint64_t begin = evidence->mark_times[expect->mark], end = evidence->mark_times[expect->mark_end];
+	char why[FL_SCN_ALLOWED_LEN];
 
 	if (!begin || !end)
 		return fl_scn_fail(result, expect->pos, "The mark %s was never set.",
 				   names[begin ? expect->mark_end : expect->mark]);
 	/* a guest's clock is known with an error: what seems to have come before has come at the same time */
-	uint64_t took = end > begin ? end - begin : 0;
+	uint64_t took = end > begin ? end - begin : 0, allowed_ns = fl_scn_allowed_ns(evidence, expect->most, why);
 
-	if (took < expect->least || took > expect->most)
-		return fl_scn_fail(result, expect->pos, "From %s to %s it took %.3f ms.", names[expect->mark],
-				   names[expect->mark_end], (double)took / 1e6);
+	if (took < expect->least)
+		return fl_scn_fail(result, expect->pos, "From %s to %s it took %.3f ms, less than %.3f ms.",
+				   names[expect->mark], names[expect->mark_end], (double)took / 1e6,
+				   (double)expect->least / 1e6);
+	if (took > allowed_ns)
+		return fl_scn_fail(result, expect->pos, "From %s to %s it took %.3f ms, more than %.3f ms%s.",
+				   names[expect->mark], names[expect->mark_end], (double)took / 1e6,
+				   (double)allowed_ns / 1e6, why);
 	result->checks++;
 	return 0;
 }

@@ -50,6 +50,12 @@ static inline struct fl_actor_result fl_actor_called(int64_t ret)
 /* actor_run.c */
 /* The process's first actor, which has been made FL_ACTOR_RUNS; does not return. */
 void fl_actor_run_process(struct fl_actor_process *process, struct fl_actor *actor) __attribute__((noreturn));
+/* The open file of a handle, or -1. */
+static inline int fl_actor_fd(const struct fl_actor_self *self, uint64_t number)
+{
+	return self->process->fds[number];
+}
+
 /* `len` bytes of memory of the actor's own; NULL: too many. */
 uint8_t *fl_actor_scratch(struct fl_actor_self *self, uint64_t len);
 

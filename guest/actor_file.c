@@ -19,11 +19,6 @@ static int *handle(struct fl_actor_self *self, uint64_t number)
 	return &self->process->fds[number];
 }
 
-static int fd_of(const struct fl_actor_self *self, uint64_t number)
-{
-	return self->process->fds[number];
-}
-
 uint8_t *fl_actor_scratch(struct fl_actor_self *self, uint64_t len)
 {
 	struct fl_actor_thread *thread = self->thread;
@@ -77,7 +72,7 @@ struct fl_actor_result fl_actor_op_pread(struct fl_actor_self *self, const struc
 
 	if (!scratch)
 		return fl_actor_cannot(ENOMEM);
-	return fl_actor_called(pread(fd_of(self, step->n[0]), scratch, step->n[2], (off_t)step->n[1]));
+	return fl_actor_called(pread(fl_actor_fd(self, step->n[0]), scratch, step->n[2], (off_t)step->n[1]));
 }
 
 struct fl_actor_result fl_actor_op_pwrite(struct fl_actor_self *self, const struct fl_actor_step *step)
@@ -87,58 +82,53 @@ struct fl_actor_result fl_actor_op_pwrite(struct fl_actor_self *self, const stru
 	if (!scratch)
 		return fl_actor_cannot(ENOMEM);
 	fl_actor_put_pattern(scratch, step->n[1], step->n[2]);
-	return fl_actor_called(pwrite(fd_of(self, step->n[0]), scratch, step->n[2], (off_t)step->n[1]));
+	return fl_actor_called(pwrite(fl_actor_fd(self, step->n[0]), scratch, step->n[2], (off_t)step->n[1]));
 }
 
 struct fl_actor_result fl_actor_op_read_to(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	int error;
-	uint8_t *at = fl_actor_place(self, &step->n[2], step->n[4], &error);
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(&step->n[2], step->n[4]);
 
-	if (!at)
-		return fl_actor_cannot(error);
-	return fl_actor_called(pread(fd_of(self, step->n[0]), at, step->n[4], (off_t)step->n[1]));
+	return fl_actor_called(pread(fl_actor_fd(self, step->n[0]), at, step->n[4], (off_t)step->n[1]));
 }
 
 struct fl_actor_result fl_actor_op_write_from(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	int error;
-	const uint8_t *at = fl_actor_place(self, &step->n[2], step->n[4], &error);
+	const uint8_t *at = FL_ACTOR_AT_OR_RETURN(&step->n[2], step->n[4]);
 
-	if (!at)
-		return fl_actor_cannot(error);
-	return fl_actor_called(pwrite(fd_of(self, step->n[0]), at, step->n[4], (off_t)step->n[1]));
+	return fl_actor_called(pwrite(fl_actor_fd(self, step->n[0]), at, step->n[4], (off_t)step->n[1]));
 }
 
 struct fl_actor_result fl_actor_op_sendfile(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
 	off_t offset = (off_t)step->n[2];
 
-	return fl_actor_called(sendfile(fd_of(self, step->n[0]), fd_of(self, step->n[1]), &offset, step->n[3]));
+	return fl_actor_called(
+		sendfile(fl_actor_fd(self, step->n[0]), fl_actor_fd(self, step->n[1]), &offset, step->n[3]));
 }
 
 struct fl_actor_result fl_actor_op_copy_range(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
 	off_t to = (off_t)step->n[1], from = (off_t)step->n[3];
 
-	return fl_actor_called(
-		copy_file_range(fd_of(self, step->n[2]), &from, fd_of(self, step->n[0]), &to, step->n[4], 0));
+	return fl_actor_called(copy_file_range(fl_actor_fd(self, step->n[2]), &from, fl_actor_fd(self, step->n[0]), &to,
+					       step->n[4], 0));
 }
 
 struct fl_actor_result fl_actor_op_fsync(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	return fl_actor_called(fsync(fd_of(self, step->n[0])));
+	return fl_actor_called(fsync(fl_actor_fd(self, step->n[0])));
 }
 
 struct fl_actor_result fl_actor_op_ftruncate(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
-	return fl_actor_called(ftruncate(fd_of(self, step->n[0]), (off_t)step->n[1]));
+	return fl_actor_called(ftruncate(fl_actor_fd(self, step->n[0]), (off_t)step->n[1]));
 }
 
 struct fl_actor_result fl_actor_op_fallocate(struct fl_actor_self *self, const struct fl_actor_step *step)
 {
 	return fl_actor_called(
-		fallocate(fd_of(self, step->n[0]), (int)step->n[3], (off_t)step->n[1], (off_t)step->n[2]));
+		fallocate(fl_actor_fd(self, step->n[0]), (int)step->n[3], (off_t)step->n[1], (off_t)step->n[2]));
 }
 
 struct fl_actor_result fl_actor_op_truncate(struct fl_actor_self *self, const struct fl_actor_step *step)

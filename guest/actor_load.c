@@ -134,7 +134,8 @@ static bool head_fits(const struct fl_actor *actors, const struct fl_scn_wire_ac
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 
 	if (head->actor >= FL_SCN_ACTORS_MAX || head->steps > FL_SCN_STEPS_MAX || head->relation > FL_SCN_CHILD ||
-	    head->flags > FL_SCN_ACTOR_FATAL || head->cpu < -1 || head->cpu >= FL_MIN(cpus, CPU_SETSIZE))
+	    head->flags > (FL_SCN_ACTOR_FATAL | FL_SCN_ACTOR_BLOCKED) || head->cpu < -1 ||
+	    head->cpu >= FL_MIN(cpus, CPU_SETSIZE))
 		return false;
 	for (uint32_t i = head->actor; i < FL_SCN_ACTORS_MAX; i++)
 		if (actors[i].loaded)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps with mappings that are system calls. */
+/* Steps with mappings that are system calls: but for FUTEX none of them touches what is mapped. */
 #include "guest/actor.h"
 
 #include <linux/futex.h>
@@ -69,4 +69,41 @@ struct fl_actor_result fl_actor_op_futex(struct fl_actor_self *self, const struc
 	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, 4);
 
 	return fl_actor_called(syscall(SYS_futex, at, FUTEX_WAIT, 0x5eedf00du, &at_once, NULL, 0));
+}
+
+struct fl_actor_result fl_actor_op_mprotect(struct fl_actor_self *self, const struct fl_actor_step *step)
+{
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
+
+	return fl_actor_called(mprotect(at, step->n[2], protection(step->n[3])));
+}
+
+/* The mapping keeps its name and length: what touches the hole gets SIGSEGV at a place in it. */
+struct fl_actor_result fl_actor_op_unmap_part(struct fl_actor_self *self, const struct fl_actor_step *step)
+{
+	uint8_t *at = FL_ACTOR_AT_OR_RETURN(step->n, step->n[2]);
+
+	return fl_actor_called(munmap(at, step->n[2]));
+}
+
+/* Another thread that is at the old address finds nothing there. */
+struct fl_actor_result fl_actor_op_remap(struct fl_actor_self *self, const struct fl_actor_step *step)
+{
+	struct fl_actor_map *map = &self->process->maps[step->n[0]];
+	void *room, *at;
+
+	if (!map->at)
+		return fl_actor_cannot(EBADF);
+	room = mmap(NULL, map->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return fl_actor_called(-1);
+	at = mremap(map->at, map->len, map->len, MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	if (at == MAP_FAILED) {
+		struct fl_actor_result result = fl_actor_called(-1);
+
+		munmap(room, map->len);
+		return result;
+	}
+	map->at = at;
+	return fl_actor_did(0);
 }

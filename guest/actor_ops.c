@@ -34,6 +34,10 @@ static const struct fl_actor_op ops[] = {
 	ROW(UNLINK, unlink, "", 1, 1),
 	ROW(RENAME, rename, "", 2, 2),
 	ROW(RUN, run, "", 1, WORDS_MAX),
+	ROW(SPLICE, splice, "hohoo", 0, 0),
+	ROW(VMSPLICE, vmsplice, "hopo", 0, 0),
+	ROW(URING_READ_TO, uring_read_to, "hopo", 0, 0),
+	ROW(URING_WRITE_FROM, uring_write_from, "hopo", 0, 0),
 	ROW(MAP, map, "MhooR", 0, 0),
 	ROW(UNMAP, unmap, "M", 0, 0),
 	ROW(READ, read, "pi", 0, 0),
@@ -50,6 +54,9 @@ static const struct fl_actor_op ops[] = {
 	ROW(MLOCK, mlock, "po", 0, 0),
 	ROW(MADVISE, madvise, "pox", 0, 0),
 	ROW(FUTEX, futex, "p", 0, 0),
+	ROW(MPROTECT, mprotect, "poR", 0, 0),
+	ROW(UNMAP_PART, unmap_part, "po", 0, 0),
+	ROW(REMAP, remap, "M", 0, 0),
 };
 
 const struct fl_actor_op *fl_actor_op(uint32_t number)

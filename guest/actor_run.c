@@ -130,6 +130,20 @@ static bool bind_to_cpu(const struct fl_actor_self *self)
 	return sched_setaffinity(0, sizeof(cpus), &cpus) == 0;
 }
 
+/* What is caught otherwise cannot be while it is blocked: the kernel ends the process, whatever handler there is. */
+static bool block_signals(const struct fl_actor_self *self)
+{
+	sigset_t set;
+
+	if (!(self->actor->head.flags & FL_SCN_ACTOR_BLOCKED))
+		return true;
+	sigemptyset(&set);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(caught); i++)
+		sigaddset(&set, caught[i]);
+	errno = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return errno == 0;
+}
+
 /* The manager is told, by the first step's outcome, that none of the steps could be tried. */
 static void record_no_beginning(struct fl_actor_self *self, int error)
 {
@@ -166,7 +180,7 @@ static void run(struct fl_actor_process *process, struct fl_actor *actor)
 		catch_signals(process, true);
 	__atomic_store_n(&actor->pid, getpid(), __ATOMIC_RELEASE);
 	self.now_ns = fl_now_ns(CLOCK_MONOTONIC);
-	if (!take_signal_stack(&self) || !bind_to_cpu(&self)) {
+	if (!take_signal_stack(&self) || !bind_to_cpu(&self) || !block_signals(&self)) {
 		record_no_beginning(&self, errno);
 	} else {
 		__atomic_store_n(&self.progress->state, FL_ACTOR_RUNS, __ATOMIC_RELAXED);

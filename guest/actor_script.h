@@ -166,15 +166,17 @@ uint8_t *fl_actor_place(const struct fl_actor_self *self, const uint64_t *place,
 /* What a file of the content "pattern" has from offset on. */
 void fl_actor_put_pattern(uint8_t *bytes, uint64_t offset, uint64_t len);
 
-#define FL_ACTOR_OPS(X)                                                                                         \
-	X(mark)                                                                                                 \
-	X(wait)                                                                                                 \
-	X(barrier)                                                                                              \
-	X(sleep)                                                                                                \
-	X(spin) X(loop) X(end) X(thread) X(fork) X(join) X(say) X(open) X(close) X(pread) X(pwrite) X(read_to)  \
-		X(write_from) X(sendfile) X(copy_range) X(fsync) X(ftruncate) X(fallocate) X(truncate) X(stat)  \
-			X(unlink) X(rename) X(run) X(map) X(unmap) X(read) X(write) X(vector) X(atomic) X(exec) \
-				X(touch) X(check) X(fill) X(copy) X(string) X(msync) X(mlock) X(madvise) X(futex)
+/* A line of them at most: clang-format has no stable mind about longer ones. */
+#define FL_ACTOR_ORDER_OPS(X) \
+	X(mark) X(wait) X(barrier) X(sleep) X(spin) X(loop) X(end) X(thread) X(fork) X(join) X(say)
+#define FL_ACTOR_FILE_OPS(X)  X(open) X(close) X(pread) X(pwrite) X(read_to) X(write_from) X(sendfile) X(copy_range)
+#define FL_ACTOR_PATH_OPS(X)  X(fsync) X(ftruncate) X(fallocate) X(truncate) X(stat) X(unlink) X(rename) X(run)
+#define FL_ACTOR_PIPE_OPS(X)  X(splice) X(vmsplice) X(uring_read_to) X(uring_write_from)
+#define FL_ACTOR_TOUCH_OPS(X) X(read) X(write) X(vector) X(atomic) X(exec) X(touch) X(check) X(fill) X(copy) X(string)
+#define FL_ACTOR_MAP_OPS(X)   X(map) X(unmap) X(msync) X(mlock) X(madvise) X(futex) X(mprotect) X(unmap_part) X(remap)
+#define FL_ACTOR_OPS(X)       \
+	FL_ACTOR_ORDER_OPS(X) \
+	FL_ACTOR_FILE_OPS(X) FL_ACTOR_PATH_OPS(X) FL_ACTOR_PIPE_OPS(X) FL_ACTOR_TOUCH_OPS(X) FL_ACTOR_MAP_OPS(X)
 #define FL_ACTOR_DECLARE(name) \
 	struct fl_actor_result fl_actor_op_##name(struct fl_actor_self *self, const struct fl_actor_step *step);
 FL_ACTOR_OPS(FL_ACTOR_DECLARE)

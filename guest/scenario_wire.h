@@ -96,6 +96,8 @@ enum fl_scn_relation {
 };
 
 #define FL_SCN_ACTOR_FATAL 1u /* signals are not caught: the first one ends the process, as it does other programs */
+#define FL_SCN_ACTOR_BLOCKED \
+	2u /* they are caught, but its thread has them blocked, so that the first ends the process */
 
 struct fl_scn_wire_actor {
 	uint32_t actor;	 /* below FL_SCN_ACTORS_MAX; defined in rising order */
@@ -126,22 +128,26 @@ enum fl_scn_op {
 	FL_SCN_OP_JOIN,	    /* actor: waits for its end */
 	FL_SCN_OP_SAY,	    /* text */
 	/* files */
-	FL_SCN_OP_OPEN = 32,  /* handle, FL_SCN_O_* ; path */
-	FL_SCN_OP_CLOSE,      /* handle */
-	FL_SCN_OP_PREAD,      /* handle, offset, len */
-	FL_SCN_OP_PWRITE,     /* handle, offset, len: of the pattern */
-	FL_SCN_OP_READ_TO,    /* handle, offset, address, len: pread() with the mapping as buffer */
-	FL_SCN_OP_WRITE_FROM, /* handle, offset, address, len: pwrite() from the mapping */
-	FL_SCN_OP_SENDFILE,   /* out handle, in handle, offset, len */
-	FL_SCN_OP_COPY_RANGE, /* out handle, out offset, in handle, in offset, len: copy_file_range() */
-	FL_SCN_OP_FSYNC,      /* handle */
-	FL_SCN_OP_FTRUNCATE,  /* handle, len */
-	FL_SCN_OP_FALLOCATE,  /* handle, offset, len, FALLOC_FL_* */
-	FL_SCN_OP_TRUNCATE,   /* len; path */
-	FL_SCN_OP_STAT,	      /* path; the value is the length */
-	FL_SCN_OP_UNLINK,     /* path */
-	FL_SCN_OP_RENAME,     /* path, path */
-	FL_SCN_OP_RUN,	      /* program and arguments; the value is the exit status */
+	FL_SCN_OP_OPEN = 32,	    /* handle, FL_SCN_O_* ; path */
+	FL_SCN_OP_CLOSE,	    /* handle */
+	FL_SCN_OP_PREAD,	    /* handle, offset, len */
+	FL_SCN_OP_PWRITE,	    /* handle, offset, len: of the pattern */
+	FL_SCN_OP_READ_TO,	    /* handle, offset, address, len: pread() with the mapping as buffer */
+	FL_SCN_OP_WRITE_FROM,	    /* handle, offset, address, len: pwrite() from the mapping */
+	FL_SCN_OP_SENDFILE,	    /* out handle, in handle, offset, len */
+	FL_SCN_OP_COPY_RANGE,	    /* out handle, out offset, in handle, in offset, len: copy_file_range() */
+	FL_SCN_OP_FSYNC,	    /* handle */
+	FL_SCN_OP_FTRUNCATE,	    /* handle, len */
+	FL_SCN_OP_FALLOCATE,	    /* handle, offset, len, FALLOC_FL_* */
+	FL_SCN_OP_TRUNCATE,	    /* len; path */
+	FL_SCN_OP_STAT,		    /* path; the value is the length */
+	FL_SCN_OP_UNLINK,	    /* path */
+	FL_SCN_OP_RENAME,	    /* path, path */
+	FL_SCN_OP_RUN,		    /* program and arguments; the value is the exit status */
+	FL_SCN_OP_SPLICE,	    /* out handle, out offset, in handle, in offset, len: splice() through a pipe */
+	FL_SCN_OP_VMSPLICE,	    /* handle, offset, address, len: vmsplice() of the mapping, then splice() */
+	FL_SCN_OP_URING_READ_TO,    /* handle, offset, address, len: IORING_OP_READ into the mapping */
+	FL_SCN_OP_URING_WRITE_FROM, /* handle, offset, address, len: IORING_OP_WRITE from the mapping */
 	/* memory */
 	FL_SCN_OP_MAP = 64, /* mapping, handle, offset, len, FL_SCN_MAP_*; the value is its address */
 	FL_SCN_OP_UNMAP,    /* mapping */
@@ -159,8 +165,11 @@ enum fl_scn_op {
 	FL_SCN_OP_STRING, /* to address, from address, len: rep movsb */
 	FL_SCN_OP_MSYNC,  /* address, len */
 	FL_SCN_OP_MLOCK,  /* address, len */
-	FL_SCN_OP_MADVISE, /* address, len, MADV_* */
-	FL_SCN_OP_FUTEX,   /* address: FUTEX_WAIT for a value that is not there, so EAGAIN if the page can be read */
+	FL_SCN_OP_MADVISE,    /* address, len, MADV_* */
+	FL_SCN_OP_FUTEX,      /* address: FUTEX_WAIT for a value that is not there, so EAGAIN if the page can be read */
+	FL_SCN_OP_MPROTECT,   /* address, len, FL_SCN_MAP_* */
+	FL_SCN_OP_UNMAP_PART, /* address, len: munmap(); the mapping keeps its name and length */
+	FL_SCN_OP_REMAP,      /* mapping: mremap() to another address */
 	/* src/cli/scenario has those of the host from here on */
 	FL_SCN_OP_HOST = 128,
 };

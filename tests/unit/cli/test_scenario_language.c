@@ -191,6 +191,10 @@ static void machines_are_as_said(void **state)
 			  "guest g in two\n"
 			  "\tsleep 1ms\n"
 			  "guest h in one on cpu 3 fatal\n"
+			  "\tsleep 1ms\n"
+			  "guest i in two blocked\n"
+			  "\tfork j\n"
+			  "guest j child of i\n"
 			  "\tsleep 1ms\n");
 	const struct fl_scn_case *c = case_of(reading, 0);
 	const struct fl_scn_machine *one = &c->machines[0];
@@ -224,6 +228,7 @@ static void machines_are_as_said(void **state)
 	assert_int_equal(c->actors[1].machine, 0);
 	assert_int_equal(c->actors[1].cpu, 3);
 	assert_true(c->actors[1].fatal && !c->actors[0].fatal);
+	assert_true(c->actors[2].blocked && c->actors[3].blocked && !c->actors[2].fatal && !c->actors[1].blocked);
 	fl_scn_forget(reading);
 }
 

@@ -212,6 +212,7 @@ void play_load(struct play *play, const struct play_actor *wanted)
 				     .relation = wanted->relation,
 				     .parent = wanted->parent,
 				     .fatal = wanted->fatal,
+				     .blocked = wanted->blocked,
 				     .cpu = wanted->cpu - 1,
 				     .steps = steps};
 	uint32_t count = 0;

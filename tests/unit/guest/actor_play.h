@@ -23,7 +23,7 @@ struct play_step {
 struct play_actor {
 	enum fl_scn_relation relation;
 	uint32_t parent;
-	bool fatal;
+	bool fatal, blocked;
 	int32_t cpu; /* 1 is CPU 0; 0: none */
 	struct play_step steps[PLAY_STEPS_MAX];
 };

@@ -116,6 +116,101 @@ static void system_calls_say_errors(void **state)
 		play_assert_error(play, 0, FIRST + i, errors[i]);
 }
 
+/* splice(2), vmsplice(2) and io_uring(7): up to the lost page, and EFAULT where nothing is before it */
+static void pipes_and_rings_say_how_far_they_came(void **state)
+{
+	struct play *play = *state;
+	char other[80], nobody[80];
+
+	snprintf(other, sizeof(other), "%s/other", play->dir);
+	snprintf(nobody, sizeof(nobody), "%s/nobody", play->dir);
+	const struct play_actor actor = {
+		.steps = {
+			OPEN_AND_MAP(play->path),
+			{.op = FL_SCN_OP_OPEN, .n = {1, RW | FL_SCN_O_CREATE}, .words = {other}},
+			{.op = FL_SCN_OP_SPLICE, .n = {1, 0, 0, 4096, LEN}},
+			{.op = FL_SCN_OP_SPLICE, .n = {1, 0, 0, LEN, 4096}}, /* behind the end */
+			{.op = FL_SCN_OP_VMSPLICE, .n = {1, 8192, 0, 8000, LEN - 8000}},
+			{.op = FL_SCN_OP_URING_WRITE_FROM, .n = {1, 20000, 0, CUT - 100, 4096}},
+			{.op = FL_SCN_OP_URING_READ_TO, .n = {1, 0, 0, CUT - 100, 4096}},
+			{.op = FL_SCN_OP_MAP, .n = {2, 1, 0, LEN, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_CHECK, .n = {2, 0, 8192, FL_SCN_CONTENT_PATTERN, 4096}},
+			{.op = FL_SCN_OP_CHECK, .n = {2, 8192, CUT - 8000, FL_SCN_CONTENT_PATTERN, 8000}},
+			{.op = FL_SCN_OP_CHECK, .n = {2, 20000, 100, FL_SCN_CONTENT_PATTERN, CUT - 100}},
+			{.op = FL_SCN_OP_CHECK, .n = {0, CUT - 100, 100, FL_SCN_CONTENT_PATTERN, 4096}},
+			{.op = FL_SCN_OP_VMSPLICE, .n = {1, 0, 0, CUT, 4096}},
+			{.op = FL_SCN_OP_URING_WRITE_FROM, .n = {1, 0, 0, CUT, 4096}},
+			{.op = FL_SCN_OP_URING_READ_TO, .n = {1, 0, 0, CUT, 4096}},
+			{.op = FL_SCN_OP_SPLICE, .n = {9, 0, 0, 0, 4096}},
+			{.op = FL_SCN_OP_SPLICE, .n = {1, 0, 9, 0, 4096}},
+			{.op = FL_SCN_OP_VMSPLICE, .n = {9, 0, 0, 0, 4096}},
+			{.op = FL_SCN_OP_URING_READ_TO, .n = {9, 0, 0, 0, 4096}},
+		}};
+	static const uint64_t values[] = {0, 8192, 0, CUT - 8000, 100, 100, 0, 8192, CUT - 8000, 100, 100};
+	static const int errors[] = {EFAULT, EFAULT, EFAULT, EBADF, EBADF, EBADF, EBADF};
+	const uint32_t done = sizeof(values) / sizeof(values[0]);
+
+	run_with_cut(play, &actor);
+	for (uint32_t i = 0; i < done; i++)
+		if (actor.steps[FIRST + i].op != FL_SCN_OP_MAP)
+			play_assert_did(play, 0, FIRST + i, values[i]);
+	for (uint32_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		play_assert_error(play, 0, FIRST + done + i, errors[i]);
+}
+
+static void assert_signal_at(struct play *play, uint32_t step, int signal, int code, uint64_t offset)
+{
+	const struct fl_scn_wire_outcome *outcome = play_only(play, 0, step);
+
+	assert_int_equal(outcome->kind, FL_SCN_SIGNAL);
+	assert_int_equal(outcome->value, signal);
+	assert_int_equal(outcome->code, code);
+	assert_int_equal(outcome->map, 0);
+	assert_int_equal(outcome->offset, offset);
+}
+
+/* mprotect(2), munmap(2), mremap(2) */
+static void mappings_are_changed(void **state)
+{
+	struct play *play = *state;
+	const struct play_actor actor = {
+		.steps = {
+			OPEN_AND_MAP(play->path),
+			{.op = FL_SCN_OP_MPROTECT, .n = {0, 0, 4096, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_WRITE, .n = {0, 8, 8, 1}},
+			{.op = FL_SCN_OP_MPROTECT, .n = {0, 0, 4096, 0}},
+			{.op = FL_SCN_OP_READ, .n = {0, 16, 8}},
+			{.op = FL_SCN_OP_MPROTECT, .n = {0, 0, 4096, FL_SCN_MAP_READ | FL_SCN_MAP_WRITE}},
+			{.op = FL_SCN_OP_WRITE, .n = {0, 8, 8, 4711}},
+			{.op = FL_SCN_OP_REMAP, .n = {0}},
+			{.op = FL_SCN_OP_READ, .n = {0, 8, 8}},
+			{.op = FL_SCN_OP_READ, .n = {0, CUT + 8, 8}},
+			{.op = FL_SCN_OP_UNMAP_PART, .n = {0, 4096, 4096}},
+			{.op = FL_SCN_OP_READ, .n = {0, 4096 + 24, 8}},
+			{.op = FL_SCN_OP_READ, .n = {0, 8, 8}},
+			{.op = FL_SCN_OP_READ, .n = {0, 8192, 8}},
+			{.op = FL_SCN_OP_MPROTECT, .n = {0, 1, 4096, FL_SCN_MAP_READ}},
+			{.op = FL_SCN_OP_UNMAP_PART, .n = {0, 1, 4096}},
+			{.op = FL_SCN_OP_REMAP, .n = {7}},
+			{.op = FL_SCN_OP_UNMAP_PART, .n = {0, 0, LEN + 4096}},
+		}};
+
+	run_with_cut(play, &actor);
+	assert_signal_at(play, FIRST + 1, SIGSEGV, SEGV_ACCERR, 8);
+	assert_signal_at(play, FIRST + 3, SIGSEGV, SEGV_ACCERR, 16);
+	play_assert_did(play, 0, FIRST + 7, 4711);
+	assert_signal_at(play, FIRST + 8, SIGBUS, BUS_ADRERR, CUT + 8);
+	/* it is somewhere else now */
+	assert_int_not_equal(play_only(play, 0, FIRST + 8)->addr, play_only(play, 0, MAP_STEP)->value + CUT + 8);
+	assert_signal_at(play, FIRST + 10, SIGSEGV, SEGV_MAPERR, 4096 + 24);
+	play_assert_did(play, 0, FIRST + 11, 4711);
+	play_assert_did(play, 0, FIRST + 12, fl_scn_pattern(8192));
+	play_assert_error(play, 0, FIRST + 13, EINVAL);
+	play_assert_error(play, 0, FIRST + 14, EINVAL);
+	assert_int_equal(play_only(play, 0, FIRST + 15)->kind, FL_SCN_CANNOT);
+	assert_int_equal(play_only(play, 0, FIRST + 16)->kind, FL_SCN_CANNOT);
+}
+
 static void files_are_read_and_written(void **state)
 {
 	struct play *play = *state;
@@ -271,6 +366,8 @@ static void what_is_not_there_cannot_be_used(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(a_lost_page_is_an_exact_address, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(system_calls_say_errors, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(pipes_and_rings_say_how_far_they_came, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(mappings_are_changed, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(files_are_read_and_written, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(code_is_called, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(programs_are_run, play_setup, play_teardown),

@@ -311,6 +311,27 @@ static void a_fatal_thread_ends_its_process_alone(void **state)
 	assert_int_equal(play_only(play, 2, 2)->value, SIGSEGV);
 }
 
+/* There is a handler, but Linux does not wait with a signal that an access causes (signal(7)): the process ends. */
+static void a_blocked_signal_ends_the_process(void **state)
+{
+	struct play *play = *state;
+	const struct play_actor actors[] = {
+		{.steps = {OPEN_AND_MAP(play->path),
+			   {.op = FL_SCN_OP_EXEC, .n = {0, 8}},
+			   {.op = FL_SCN_OP_THREAD, .n = {1}},
+			   {.op = FL_SCN_OP_WAIT, .n = {GO}}}},
+		{.relation = FL_SCN_THREAD, .blocked = true, .steps = {{.op = FL_SCN_OP_EXEC, .n = {0, 0}}}},
+	};
+
+	play_make_file(play, LEN);
+	run(play, actors, 2);
+	play_until_done(play);
+	assert_int_equal(play_only(play, 0, 2)->kind, FL_SCN_SIGNAL);
+	assert_int_equal(play_only(play, 1, 0)->kind, FL_SCN_KILLED);
+	assert_int_equal(play->heard[0].end.signal, SIGSEGV);
+	assert_int_equal(play->heard[1].end.signal, SIGSEGV);
+}
+
 /* ---- what is told ------------------------------------------------------------------------- */
 
 static void many_outcomes_are_told_apart_up_to_a_number(void **state)
@@ -364,6 +385,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(threads_and_children_share_what_they_should, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(a_fatal_signal_ends_the_process, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(a_fatal_thread_ends_its_process_alone, play_setup, play_teardown),
+	cmocka_unit_test_setup_teardown(a_blocked_signal_ends_the_process, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(many_outcomes_are_told_apart_up_to_a_number, play_setup, play_teardown),
 	cmocka_unit_test_setup_teardown(clocks_are_compared, play_setup, play_teardown),
 };

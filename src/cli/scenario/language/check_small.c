@@ -21,6 +21,13 @@ static const char *why_not(const struct fl_scn_step *step)
 	case FL_SCN_OP_WRITE_FROM:
 	case FL_SCN_OP_SENDFILE:
 	case FL_SCN_OP_COPY_RANGE:
+	case FL_SCN_OP_SPLICE:
+	case FL_SCN_OP_VMSPLICE:
+	case FL_SCN_OP_URING_READ_TO:
+	case FL_SCN_OP_URING_WRITE_FROM:
+	case FL_SCN_OP_MPROTECT:
+	case FL_SCN_OP_UNMAP_PART:
+	case FL_SCN_OP_REMAP:
 	case FL_SCN_OP_MSYNC:
 	case FL_SCN_OP_MLOCK:
 	case FL_SCN_OP_MADVISE:
@@ -104,6 +111,11 @@ bool fl_scn_check_small(struct fl_scn_build *build)
 		const struct fl_scn_actor *actor = &build->actors[i];
 		const struct fl_scn_machine *machine = &build->machines[actor->machine];
 
+		if (!actor->by_host && actor->blocked && machine->kernel == FL_SCN_KERNEL_SMALL)
+			good &= fl_scn_wrong(
+				build->reader, actor->pos,
+				"A machine with the kernel small has no signals to block: take \"blocked\" "
+				"away, or take another kernel.");
 		for (uint32_t j = 0; !actor->by_host && j < actor->steps_count; j++)
 			good &= machine->kernel == FL_SCN_KERNEL_SMALL ? check_step(build, &build->steps[i][j])
 								       : check_records(build, &build->steps[i][j]);

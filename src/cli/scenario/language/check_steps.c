@@ -236,14 +236,17 @@ static const char *why_never(const struct fl_scn_actor *actor, const struct fl_s
 		if (!(can & FL_SCN_CAN_FAULT))
 			return can & FL_SCN_CAN_FAIL ? "in a system call memory that is lost is an errno: write EFAULT"
 						     : "it touches no memory";
-		return actor->fatal ? "the guest is fatal, so signals end it: write \"killed\" and the signal" : NULL;
+		if (actor->fatal)
+			return "the guest is fatal, so signals end it: write \"killed\" and the signal";
+		return actor->blocked ? "the guest has signals blocked, so they end it: write \"killed\" and the signal"
+				      : NULL;
 	case FL_SCN_WISH_KILLED:
 		if (can & FL_SCN_CAN_DIE)
 			return NULL;
 		if (!(can & FL_SCN_CAN_FAULT))
 			return "nothing kills the guest here";
-		if (!actor->fatal && wish->value != SIGKILL)
-			return "the guest catches signals: say \"fatal\" of it, or leave \"killed\" away";
+		if (!actor->fatal && !actor->blocked && wish->value != SIGKILL)
+			return "the guest catches signals: say \"fatal\" or \"blocked\" of it, or leave \"killed\" away";
 		return NULL;
 	case FL_SCN_WISH_ANY:
 		return NULL;

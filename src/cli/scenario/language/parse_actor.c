@@ -4,7 +4,7 @@
 
 #include "cli/scenario/language/build.h"
 
-enum guest_word { IN, ON, THREAD, CHILD, FATAL };
+enum guest_word { IN, ON, THREAD, CHILD, FATAL, BLOCKED };
 
 static bool read_parent(struct fl_scn_build *build, struct fl_scn_tokens *head, struct fl_scn_actor *actor,
 			uint32_t index)
@@ -33,11 +33,12 @@ static bool read_cpu(struct fl_scn_tokens *head, struct fl_scn_actor *actor)
 static bool read_guest_word(struct fl_scn_build *build, struct fl_scn_tokens *head, struct fl_scn_actor *actor,
 			    uint32_t *seen)
 {
-	static const char *const words[] = {"in", "on", "thread", "child", "fatal", NULL};
+	static const char *const words[] = {"in", "on", "thread", "child", "fatal", "blocked", NULL};
 	const struct fl_scn_token *token = fl_scn_peek(head);
 	uint32_t index;
 
-	if (!fl_scn_need_one_of(head, "\"in\", \"on cpu\", \"thread of\", \"child of\" or \"fatal\"", words, &index) ||
+	if (!fl_scn_need_one_of(head, "\"in\", \"on cpu\", \"thread of\", \"child of\", \"fatal\" or \"blocked\"",
+				words, &index) ||
 	    !fl_scn_once(head, token, index == CHILD ? 1u << THREAD : 1u << index, seen))
 		return false;
 	switch ((enum guest_word)index) {
@@ -50,6 +51,9 @@ static bool read_guest_word(struct fl_scn_build *build, struct fl_scn_tokens *he
 		return read_parent(build, head, actor, index);
 	case FATAL:
 		actor->fatal = true;
+		return true;
+	case BLOCKED:
+		actor->blocked = true;
 		return true;
 	}
 	return false;
@@ -72,6 +76,7 @@ static bool settle_machine(struct fl_scn_build *build, struct fl_scn_tokens *hea
 				    "Whether signals are caught is the process's affair: say \"fatal\" of its guest.");
 	/* fork() leaves it as it was, too */
 	actor->fatal |= build->actors[actor->parent].fatal;
+	actor->blocked |= build->actors[actor->parent].blocked;
 	return true;
 }
 

@@ -160,6 +160,7 @@ struct fl_scn_actor {
 	enum fl_scn_relation relation; /* of guests */
 	uint32_t parent;	       /* index into actors */
 	bool fatal;		       /* FL_SCN_ACTOR_FATAL */
+	bool blocked;		       /* FL_SCN_ACTOR_BLOCKED */
 	int32_t cpu;		       /* -1: any */
 	const struct fl_scn_step *steps;
 	uint32_t steps_count;

@@ -301,7 +301,7 @@ static int fill_actor(struct filling *filling, uint32_t number, const struct fl_
 		.actor = number,
 		.parent = number,
 		.relation = actor->relation,
-		.flags = actor->fatal ? FL_SCN_ACTOR_FATAL : 0,
+		.flags = (actor->fatal ? FL_SCN_ACTOR_FATAL : 0) | (actor->blocked ? FL_SCN_ACTOR_BLOCKED : 0),
 		.cpu = actor->cpu,
 		.steps = actor->steps_count,
 	};

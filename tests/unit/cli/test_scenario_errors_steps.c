@@ -179,6 +179,8 @@ static const struct wrong steps_table[] = {
 	 "5:17: Here a mode in octal digits is wanted, and \"9\" is no mode: a mode has digits from 0 to 7 only.\n"},
 	{A_FILE "host\n\tfill data\n",
 	 "5:2: This would fill the host's disk: write \"dir data tmpfs 16M\" or the like in line 2.\n"},
+	{A_FILE "host\n\tpoison data/log 4K\n",
+	 "5:2: Another file system would read the page anew: write \"dir data tmpfs 16M\" or the like in line 2.\n"},
 	{A_FILE "host\n\tremount data ro\n",
 	 "5:2: This takes a dir that is a mount: write \"dir data tmpfs 16M\" or \"dir data failing\" in line 2.\n"},
 	{A_FILE "host\n\tfreeze data\n",

@@ -4,6 +4,7 @@
 usage: check_native.py LAUNCHER SCENARIOS
 """
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -90,6 +91,35 @@ def check_slow(launcher, directory):
     assert in_time.returncode == 0, in_time.stdout
 
 
+def check_needs(launcher, directory):
+    """A case whose program is not there is skipped for that reason; one whose program is there is run."""
+    path = pathlib.Path(directory, "needs.scn")
+    path.write_text("# A program.\nmatrix what = sh, faultline-no-such-program\nneeds $what\nguest a\n\trun sh -c \"exit 3\" => 3\n",
+                    encoding="utf-8")
+    ran = run(launcher, str(path))
+    assert ran.returncode == 3 and "ok 1 - needs[what=sh]\n" in ran.stdout, ran
+    assert "ok 2 - needs[what=faultline-no-such-program] # SKIP There is no program" in ran.stdout, ran.stdout
+
+
+def check_cpus(launcher, directory):
+    """A guest that is bound to a CPU which this host has not is skipped."""
+    path = pathlib.Path(directory, "cpus.scn")
+    path.write_text("# CPUs.\nmachine\n\tcpus 64\nguest a on cpu 63\n\tsleep 1ms\n", encoding="utf-8")
+    ran = run(launcher, str(path))
+    wanted = "# SKIP This host has" if os.cpu_count() < 64 else "ok 1 - cpus\n"
+    assert wanted in ran.stdout, ran
+
+
+def check_poison(launcher, directory):
+    """Memory of this host is spared unless somebody wants it otherwise."""
+    path = pathlib.Path(directory, "poison.scn")
+    path.write_text("# Memory.\ndir data tmpfs 1M\nfile data/f size 8K\nhost\n\tpoison data/f 0\n", encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name not in ("FAULTLINE_POISON", "FAULTLINE_IN_BOX")}
+    ran = subprocess.run([launcher, "scenario", "--native", str(path)], capture_output=True, text=True, timeout=60,
+                         check=False, env=environment)
+    assert ran.returncode == 1 and "# SKIP It takes memory from this host" in ran.stdout, ran
+
+
 def check_explored(launcher, scenarios):
     """A truncation before and after a copy: both ends of the span come out in their own way."""
     ran = run(launcher, "--explore=24", "--filter", "copy-race", scenarios)
@@ -107,6 +137,11 @@ def main():
         check_wrong(launcher, directory)
         check_slow(launcher, directory)
         check_partly_skipped(launcher, scenarios, directory)
+
+
+        check_needs(launcher, directory)
+        check_poison(launcher, directory)
+        check_cpus(launcher, directory)
     check_skipped(launcher, scenarios)
     check_explored(launcher, scenarios)
 

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/scenario/host/content.h"
@@ -197,21 +200,43 @@ static int free_space(const struct fl_scn_host_place *place, uint32_t dir)
 	return unlink(path) < 0 ? -errno : 0;
 }
 
-/* madvise(2): the page behind the mapping is treated as if its memory had failed. For good, so for the box. */
+/* In a child of a program with threads: system calls only. Its status is errno, which fits. */
+static void __attribute__((noreturn)) be_poisoner(int fd, uint64_t offset)
+{
+	const struct rlimit no_core = {0};
+	void *page = mmap(NULL, PAGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)offset);
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(SIGBUS, SIG_DFL);
+	if (page == MAP_FAILED || madvise(page, PAGE_LEN, MADV_HWPOISON) < 0)
+		_exit(errno);
+	_exit(0);
+}
+
+/*
+ * madvise(2): the page behind the mapping is treated as if its memory had failed. For good, so for the box. Who does it
+ * gets the signal of who has touched it (memory_failure(), kill_procs()), so it is a process of its own.
+ */
 static int poison(const struct fl_scn_host_place *place, const struct fl_scn_operand *operands)
 {
 	int fd = open_operand(place, &operands[0], O_RDWR);
+	int status, ret = 0;
 
 	if (fd < 0)
 		return fd;
-	void *page = mmap(NULL, PAGE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-			  (off_t)(operands[1].n & ~(uint64_t)(PAGE_LEN - 1)));
-	int ret = page == MAP_FAILED ? -errno : 0;
+	pid_t child = fork();
 
-	if (ret == 0 && madvise(page, PAGE_LEN, MADV_HWPOISON) < 0)
-		ret = -errno;
-	if (page != MAP_FAILED)
-		munmap(page, PAGE_LEN);
+	if (child == 0)
+		be_poisoner(fd, operands[1].n & ~(uint64_t)(PAGE_LEN - 1));
+	if (child < 0)
+		return close_with(fd, -errno);
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return close_with(fd, -errno);
+	if (WIFEXITED(status))
+		ret = -WEXITSTATUS(status);
+	else if (WTERMSIG(status) != SIGBUS)
+		ret = -EIO;
 	return close_with(fd, ret);
 }
 

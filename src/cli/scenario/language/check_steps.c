@@ -143,6 +143,13 @@ static bool check_dir(struct fl_scn_build *build, const struct fl_scn_step *step
 			       build->reader, step->pos,
 			       "This would fill the host's disk: write \"dir %s tmpfs 16M\" or the like in line %u.",
 			       dir->name, dir->pos.line);
+	case FL_SCN_HOST_POISON:
+		return dir->kind == FL_SCN_DIR_TMPFS ||
+		       fl_scn_wrong(
+			       build->reader, step->pos,
+			       "Another file system would read the page anew: write \"dir %s tmpfs 16M\" or the like in "
+			       "line %u.",
+			       dir->name, dir->pos.line);
 	case FL_SCN_HOST_REMOUNT:
 		return dir->kind != FL_SCN_DIR_PLAIN ||
 		       fl_scn_wrong(
@@ -161,6 +168,7 @@ static bool check_host_step(struct fl_scn_build *build, const struct fl_scn_step
 
 	if (step->row->op == FL_SCN_HOST_POISON || step->row->op == FL_SCN_HOST_DROP_CACHES)
 		build->made->needs_root = true;
+	build->made->poisons |= step->row->op == FL_SCN_HOST_POISON;
 	switch (step->row->signature[0]) {
 	case 'P':
 		return check_dir(build, step, &build->dirs[operand->dir]);

@@ -238,7 +238,9 @@ const struct fl_scn_op_row fl_scn_ops[] = {
 	{FL_SCN_HOST_HEAL, FL_SCN_BY_HOST, 0, "heal", "P", NULL, "PATH", "Ends what \"fail-reads\" began.",
 	 "heal bad/log"},
 	{FL_SCN_HOST_POISON, FL_SCN_BY_HOST, FAIL, "poison", "Pn", NULL, "PATH OFFSET",
-	 "The page of the page cache there becomes bad memory (MADV_HWPOISON); needs root.", "poison data/log 12K"},
+	 "The page of the file there becomes bad memory (MADV_HWPOISON), in a dir that is a tmpfs; skipped outside of the "
+	 "box, since the host has it back after its next boot only, unless $FAULTLINE_POISON is set.",
+	 "poison disk/log 12K"},
 	{FL_SCN_HOST_REMOUNT, FL_SCN_BY_HOST, FAIL, "remount", "Dw", remount_words, "DIR ro|rw",
 	 "Mounts a dir read-only, or writable again; of a dir that is a tmpfs or failing.", "remount disk ro"},
 	{FL_SCN_HOST_DROP_CACHES, FL_SCN_BY_HOST, FAIL, "drop-caches", "", NULL, "",

@@ -35,6 +35,23 @@ static bool read_repeat(struct fl_scn_build *build, struct fl_scn_block *block)
 	return fl_scn_no_more(head);
 }
 
+static bool read_needs(struct fl_scn_build *build, struct fl_scn_block *block)
+{
+	struct fl_scn_tokens *head = block->head;
+	struct fl_scn_case *made = build->made;
+	const struct fl_scn_token *token = fl_scn_peek(head);
+
+	if (made->needs_count == FL_SCN_NEEDS_MAX)
+		return fl_scn_wrong(head->reader, head->pos, "A case needs %u programs at most.", FL_SCN_NEEDS_MAX);
+	if (!fl_scn_need_text(head, "the name of a program", &made->needs[made->needs_count]))
+		return false;
+	if (!token->text[0] || strchr(token->text, '/'))
+		return fl_scn_wrong(head->reader, token->pos,
+				    "A program is named without its directory, as it is looked for.");
+	made->needs_count++;
+	return fl_scn_no_more(head);
+}
+
 enum rank { FIRST, PLACES, ACTORS, EXPECTS, RANKS };
 
 static const struct kind {
@@ -43,15 +60,11 @@ static const struct kind {
 	bool has_body;
 	bool (*read)(struct fl_scn_build *build, struct fl_scn_block *block);
 } kinds[] = {
-	{"limit", FIRST, false, read_limit},
-	{"repeat", FIRST, false, read_repeat},
-	{"dir", FIRST, false, fl_scn_read_dir},
-	{"file", PLACES, false, fl_scn_read_file},
-	{"link", PLACES, false, fl_scn_read_link},
-	{"subdir", PLACES, false, fl_scn_read_subdir},
-	{"machine", PLACES, true, fl_scn_read_machine},
-	{"guest", ACTORS, true, fl_scn_read_guest},
-	{"host", ACTORS, true, fl_scn_read_host},
+	{"limit", FIRST, false, read_limit},	       {"repeat", FIRST, false, read_repeat},
+	{"needs", FIRST, false, read_needs},	       {"dir", FIRST, false, fl_scn_read_dir},
+	{"file", PLACES, false, fl_scn_read_file},     {"link", PLACES, false, fl_scn_read_link},
+	{"subdir", PLACES, false, fl_scn_read_subdir}, {"machine", PLACES, true, fl_scn_read_machine},
+	{"guest", ACTORS, true, fl_scn_read_guest},    {"host", ACTORS, true, fl_scn_read_host},
 	{"expect", EXPECTS, true, fl_scn_read_expect},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -282,6 +282,8 @@ struct fl_scn_expect {
 	uint32_t actor;		 /* TURNS */
 };
 
+#define FL_SCN_NEEDS_MAX 8u
+
 struct fl_scn_case {
 	const char *name; /* "reader[access=read,cut=page]": the file's name without .scn, and its part of the matrix */
 	const struct fl_scn_machine *machines;
@@ -289,11 +291,13 @@ struct fl_scn_case {
 	const struct fl_scn_file *files;
 	const struct fl_scn_actor *actors; /* guests and hosts, in the order of the file: parents before children */
 	const struct fl_scn_expect *expects;
-	const char *const *marks; /* names, by index; barriers too */
-	uint32_t machines_count, dirs_count, files_count, actors_count, expects_count, marks_count;
+	const char *const *marks;	     /* names, by index; barriers too */
+	const char *needs[FL_SCN_NEEDS_MAX]; /* programs that the host and so its guests must have */
+	uint32_t machines_count, dirs_count, files_count, actors_count, expects_count, marks_count, needs_count;
 	uint64_t limit_ns; /* for the whole case, on a quiet machine */
 	uint32_t repeat;   /* at least 1 */
 	bool needs_root;   /* some dir or step does */
+	bool poisons;	   /* takes memory from the host for good */
 	bool has_span;
 };
 

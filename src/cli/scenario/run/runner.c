@@ -10,6 +10,7 @@
 
 #include "cli/diag.h"
 #include "cli/scenario/guests/guests_impl.h"
+#include "cli/scenario/host/host_needs.h"
 #include "cli/scenario/verdict/judge.h"
 
 /* Machines that a worker keeps for later cases, besides those of the present one. */
@@ -234,8 +235,10 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 
 	if (!taken)
 		return -ENOMEM;
-	int ret = make_dirs(run, of, &diag);
+	int ret = fl_scn_check_needs(of, opts.native, &diag);
 
+	if (ret == 0)
+		ret = make_dirs(run, of, &diag);
 	if (ret == 0 && opts.native && is_of_guests_alone(of))
 		ret = fl_cli_diag(&diag, -ENOTSUP, "without a guest there is no policy that could be seen at work");
 	for (uint32_t i = 0; ret == 0 && i < of->machines_count; i++)

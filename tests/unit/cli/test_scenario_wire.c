@@ -111,7 +111,9 @@ static uint64_t time_of(void *arg, const struct fl_scn_operand *operand)
 }
 
 static const uint32_t numbers[] = {0, UINT32_MAX, 1, 4};
-static const struct fl_scn_wire_run run = {.actors = numbers, .actors_count = 4, .path = path_of, .time = time_of};
+static const struct fl_scn_dir dirs[] = {{.name = "data"}, {.name = "logs"}, {.name = "elsewhere"}};
+static const struct fl_scn_wire_run run = {
+	.actors = numbers, .actors_count = 4, .dirs = dirs, .dirs_count = 3, .path = path_of, .time = time_of};
 
 static int put_actor(struct fixture *fixture, uint32_t number, uint32_t steps_count)
 {
@@ -221,7 +223,7 @@ struct on_wire {
 	size_t text_len;
 };
 
-static const char *const run_words[] = {"/bin/sh", "-c", "exit 3", NULL};
+static const char *const run_words[] = {"/bin/sh", "-c", "exit 3", "logs/a/b", "logs", "elsewhere/f", "datas/f", NULL};
 static const struct fl_scn_op_row rows[] = {
 	{.op = FL_SCN_OP_WAIT, .name = "wait", .signature = "k?t"},
 	{.op = FL_SCN_OP_LOOP, .name = "loop", .signature = "nk"},
@@ -262,7 +264,8 @@ static const struct on_wire every_step[] = {
 	{FL_SCN_OP_BARRIER, {5, 2}, "", 0},
 	{FL_SCN_OP_OPEN, {3, FL_SCN_O_WRITE}, "/dir1/a/b", 10},
 	{FL_SCN_OP_RENAME, {0}, "/dir0/x\0/dir1/y", 16},
-	{FL_SCN_OP_RUN, {0}, "/bin/sh\0-c\0exit 3", 18},
+	/* what begins with the name of a dir is a path in it, if the machine has it */
+	{FL_SCN_OP_RUN, {0}, "/bin/sh\0-c\0exit 3\0/dir1/a/b\0logs\0elsewhere/f\0datas/f", 53},
 	{FL_SCN_OP_MAP, {1, 2, 4096, 65536, FL_SCN_MAP_READ}, "", 0},
 	{FL_SCN_OP_READ, {1, 12288, 8}, "", 0},
 	{FL_SCN_OP_COPY, {1, 2, 3, 4, 5}, "", 0},

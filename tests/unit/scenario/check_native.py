@@ -137,8 +137,6 @@ def main():
         check_wrong(launcher, directory)
         check_slow(launcher, directory)
         check_partly_skipped(launcher, scenarios, directory)
-
-
         check_needs(launcher, directory)
         check_poison(launcher, directory)
         check_cpus(launcher, directory)

@@ -316,6 +316,8 @@ static int send_actors(struct fl_scn_guests *guests, struct fl_diag *diag)
 	number_actors(guests, numbers);
 	struct fl_scn_wire_run run = {.actors = numbers,
 				      .actors_count = of->actors_count,
+				      .dirs = of->dirs,
+				      .dirs_count = of->dirs_count,
 				      .path = path_in_guest,
 				      .time = time_of,
 				      .arg = guests};

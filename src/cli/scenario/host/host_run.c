@@ -14,27 +14,15 @@
 #include <unistd.h>
 
 #define WORDS_MAX 64
-
-/* The dir whose name is the word's first part, or -1. */
-#define LOOK_MS 50 /* whether the case is over */
-
-static int dir_of(const struct fl_scn_case *of, const char *word)
-{
-	for (uint32_t i = 0; i < of->dirs_count; i++) {
-		size_t len = strlen(of->dirs[i].name);
-
-		if (strncmp(word, of->dirs[i].name, len) == 0 && word[len] == '/')
-			return (int)i;
-	}
-	return -1;
-}
+#define LOOK_MS	  50 /* whether the case is over */
 
 static char *translate(const struct fl_scn_host_place *place, const char *word)
 {
-	int dir = dir_of(place->scenario_case, word);
+	uint32_t count = place->scenario_case->dirs_count;
+	uint32_t dir = fl_scn_dir_of_word(place->scenario_case->dirs, count, word);
 	char path[PATH_MAX];
 
-	if (dir < 0)
+	if (dir == count)
 		return strdup(word);
 	const struct fl_scn_dir *of = &place->scenario_case->dirs[dir];
 

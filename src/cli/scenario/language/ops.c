@@ -271,3 +271,16 @@ const struct fl_scn_op_row *fl_scn_op_row(uint32_t op)
 			return row;
 	return NULL;
 }
+
+uint32_t fl_scn_dir_of_word(const struct fl_scn_dir *dirs, uint32_t count, const char *word)
+{
+	uint32_t i = 0;
+
+	for (; i < count; i++) {
+		size_t len = strlen(dirs[i].name);
+
+		if (strncmp(word, dirs[i].name, len) == 0 && word[len] == '/')
+			break;
+	}
+	return i;
+}

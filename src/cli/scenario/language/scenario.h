@@ -301,6 +301,9 @@ struct fl_scn_case {
 	bool has_span;
 };
 
+/* The dir with whose name and a slash a word of a program begins: its index, or `count`. */
+uint32_t fl_scn_dir_of_word(const struct fl_scn_dir *dirs, uint32_t count, const char *word);
+
 struct fl_scn_text {
 	const char *path;  /* as it was given */
 	const char *about; /* the first line's comment: what the scenario shows */

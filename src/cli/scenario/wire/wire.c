@@ -196,12 +196,26 @@ static int add_path(struct filling *filling, const struct fl_scn_operand *operan
 	return 0;
 }
 
+/* As the actor has to say it: what begins with the name of a dir that is not in its machine stays as it is. */
+static int add_word(struct filling *filling, const char *word)
+{
+	const struct fl_scn_wire_run *run = filling->run;
+	uint32_t dir = fl_scn_dir_of_word(run->dirs, run->dirs_count, word);
+	char *path = (char *)filling->body + filling->len;
+	size_t room = FL_SCN_BODY_MAX - filling->len;
+
+	if (dir == run->dirs_count ||
+	    run->path(run->arg, dir, word + strlen(run->dirs[dir].name) + 1, path, room) == -ENOENT)
+		return add_text(filling, word);
+	return add_path(filling, &(struct fl_scn_operand){.dir = dir, .text = word + strlen(run->dirs[dir].name) + 1});
+}
+
 static int add_words(struct filling *filling, const char *const *words)
 {
 	int ret = words && words[0] ? 0 : cannot_carry(filling);
 
 	for (; !ret && *words; words++)
-		ret = add_text(filling, *words);
+		ret = add_word(filling, *words);
 	return ret;
 }
 

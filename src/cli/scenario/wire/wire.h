@@ -30,6 +30,9 @@ struct fl_scn_wire_run {
 	const uint32_t
 		*actors; /* of each of the case's actors its number on the wire; UINT32_MAX: not in this machine */
 	uint32_t actors_count;
+	/* Of the case; words of programs that begin with one's name become paths in it, if it has any. */
+	const struct fl_scn_dir *dirs;
+	uint32_t dirs_count;
 	/* The path, as the actor opens it, of `rest` in a dir of the case; 0 or -errno if it has none. */
 	int (*path)(void *arg, uint32_t dir, const char *rest, char *buf, size_t buf_len);
 	/* How long a time that is not fixed is, ns. */

@@ -103,7 +103,7 @@ struct fl_actor_result fl_actor_op_touch(struct fl_actor_self *self, const struc
 
 	while (at < end) {
 		__asm__ volatile("testb $0, %0" : : "m"(*at) : "memory", "cc");
-		at += FL_PAGE_LEN - (uintptr_t)at % FL_PAGE_LEN;
+		at += step->n[3] ? step->n[3] : FL_PAGE_LEN - (uintptr_t)at % FL_PAGE_LEN;
 	}
 	return fl_actor_did(0);
 }

@@ -45,7 +45,7 @@ static const struct fl_actor_op ops[] = {
 	ROW(VECTOR, vector, "p", 0, 0),
 	ROW(ATOMIC, atomic, "pi", 0, 0),
 	ROW(EXEC, exec, "p", 0, 0),
-	ROW(TOUCH, touch, "po", 0, 0),
+	ROW(TOUCH, touch, "poo", 0, 0),
 	ROW(CHECK, check, "poco", 0, 0),
 	ROW(FILL, fill, "pob", 0, 0),
 	ROW(COPY, copy, "ppo", 0, 0),

@@ -157,7 +157,7 @@ enum fl_scn_op {
 	FL_SCN_OP_ATOMIC,   /* address: a locked add of 1 to 8 bytes; the value is what was there */
 	FL_SCN_OP_EXEC,	  /* address: calls the code there (docs of files' content `code`); the value is what it returns
 			   */
-	FL_SCN_OP_TOUCH,  /* address, len: one byte of each page is read, by rising address */
+	FL_SCN_OP_TOUCH,  /* address, len, stride (0: the next page): bytes are read, by rising address */
 	FL_SCN_OP_CHECK,  /* address, len, FL_SCN_CONTENT_*, file offset of the address: the value is how many bytes are
 			     right, from the first on */
 	FL_SCN_OP_FILL,	  /* address, len, byte: memset() */

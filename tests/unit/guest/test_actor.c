@@ -59,6 +59,7 @@ static void a_lost_page_is_an_exact_address(void **state)
 						 {.op = FL_SCN_OP_ATOMIC, .n = {0, CUT + 8, 8}},
 						 {.op = FL_SCN_OP_EXEC, .n = {0, CUT + 32}},
 						 {.op = FL_SCN_OP_TOUCH, .n = {0, 4096, LEN - 4096}},
+						 {.op = FL_SCN_OP_TOUCH, .n = {0, 100, LEN - 100, 8192}},
 						 {.op = FL_SCN_OP_CHECK, .n = {0, 0, LEN, FL_SCN_CONTENT_PATTERN, 0}},
 						 {.op = FL_SCN_OP_FILL, .n = {0, CUT - 64, 128, 0}},
 						 {.op = FL_SCN_OP_COPY, .n = {1, 0, 0, CUT, 64}},
@@ -69,7 +70,7 @@ static void a_lost_page_is_an_exact_address(void **state)
 					 }};
 	static const uint32_t at[] = {CUT,     CUT + 2,	 CUT + 4, CUT + 4104, CUT + 1, CUT + 2, CUT + 4,
 				      LEN - 8, CUT + 16, CUT + 1, CUT + 2,    CUT + 4, CUT + 8, CUT + 32,
-				      CUT,     CUT,	 CUT,	  CUT,	      CUT,     CUT};
+				      CUT,     16484,	 CUT,	  CUT,	      CUT,     CUT,	CUT};
 	const uint32_t count = sizeof(at) / sizeof(at[0]);
 
 	run_with_cut(play, &actor);

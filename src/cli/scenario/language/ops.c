@@ -176,8 +176,9 @@ const struct fl_scn_op_row fl_scn_ops[] = {
 	 "Calls the code there, as files of the content \"code\" have it; the value is what it returns, the number of "
 	 "its 16 bytes in the file.",
 	 "exec m+16*5 => 5"},
-	{FL_SCN_OP_TOUCH, FL_SCN_BY_GUEST, FAULT, "touch", "mn", NULL, "PLACE LENGTH",
-	 "Loads one byte of each page, by rising address.", "touch m 64K => lost at m+12K"},
+	{FL_SCN_OP_TOUCH, FL_SCN_BY_GUEST, FAULT, "touch", "mn?n", NULL, "PLACE LENGTH [STRIDE]",
+	 "Loads one byte of each page, or one at each so many bytes, by rising address.",
+	 "touch m 64K => lost at m+12K"},
 	{FL_SCN_OP_CHECK, FL_SCN_BY_GUEST, RETURN | FAULT, "check", "mn?wn", check_words,
 	 "PLACE LENGTH [CONTENT] [OFFSET]",
 	 "Compares memory with the content of a file, the pattern if no other is named, at this offset, that of the "

@@ -97,7 +97,7 @@ static void heads_of_actors_are_checked(void **state)
 	BAD(parent, 1);
 	BAD(relation, FL_SCN_CHILD + 1);
 	BAD(relation, FL_SCN_THREAD); /* of itself */
-	BAD(flags, 2);
+	BAD(flags, 4);
 	BAD(cpu, -2);
 	BAD(cpu, 100000);
 	BAD(steps, 2);
@@ -137,6 +137,10 @@ static void operands_are_checked(void **state)
 		{.op = FL_SCN_OP_MAP, .n = {0, 0, 0, 4096, 32}},
 		{.op = FL_SCN_OP_CHECK, .n = {0, 0, 8, 2, 0}},
 		{.op = FL_SCN_OP_FILL, .n = {0, 0, 8, 256}},
+		{.op = FL_SCN_OP_MPROTECT, .n = {0, 0, 4096, 32}},
+		{.op = FL_SCN_OP_REMAP, .n = {FL_SCN_HANDLES_MAX}},
+		{.op = FL_SCN_OP_SPLICE, .n = {0, 0, FL_SCN_HANDLES_MAX, 0, 1}},
+		{.op = FL_SCN_OP_URING_READ_TO, .n = {0, 0, 0, UINT64_MAX, 1}},
 		{.op = FL_SCN_OP_MADVISE, .n = {0, 0, 8, UINT64_C(1) << 31}},
 	};
 

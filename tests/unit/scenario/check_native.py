@@ -44,6 +44,16 @@ def check_all(launcher, scenarios, directory):
     assert list(verdicts.values()).count("passed") > len(listed) / 2, "most cases were skipped"
 
 
+def check_readme(scenarios):
+    """The table of the directory has each file, with its first line."""
+    readme = pathlib.Path(scenarios, "README.md").read_text(encoding="utf-8")
+    files = sorted(pathlib.Path(scenarios).glob("*.scn"))
+    rows = [f"| [`{file.stem}`]({file.name}) | {file.read_text(encoding='utf-8').partition(chr(10))[0][2:]} |" for file in files]
+    missing = [row for row in rows if row not in readme.split("\n")]
+    assert not missing, f"scenarios/README.md lacks: {missing}"
+    assert readme.count(".scn) |") == len(files), "scenarios/README.md names a file that is not there"
+
+
 def check_wrong(launcher, directory):
     """What does not come is told with its line, what cannot come is refused, and the command for a repetition repeats it."""
     path = pathlib.Path(directory, "wrong.scn")
@@ -137,6 +147,7 @@ def main():
         check_wrong(launcher, directory)
         check_slow(launcher, directory)
         check_partly_skipped(launcher, scenarios, directory)
+        check_readme(scenarios)
         check_needs(launcher, directory)
         check_poison(launcher, directory)
         check_cpus(launcher, directory)

@@ -166,7 +166,7 @@ typedef void (*fl_fault_fn)(void *arg, const struct fl_fault *fault);
  * number of times. Called on the faulting vCPU's thread, which waits; must not call into the library.
  */
 typedef enum fl_action (*fl_decide_fn)(void *arg, const struct fl_fault *fault);
-/* Bytes that the guest wrote to its early serial console; called on a vCPU thread. */
+/* Bytes that the guest wrote to its serial console; called on a vCPU thread. */
 typedef void (*fl_console_fn)(void *arg, const void *bytes, size_t len);
 
 /* What a share's DAX window is short of. */
@@ -412,6 +412,13 @@ FL_PUBLIC FL_CHECKED int fl_vm_add_net(struct fl_vm *vm, const struct fl_net_opt
 
 /* Adds a port; only before fl_vm_start(). Errors: -EINVAL, -EBADF, -EBUSY (started), -ENOSPC (too many). */
 FL_PUBLIC FL_CHECKED int fl_vm_add_port(struct fl_vm *vm, const struct fl_port_opts *opts, struct fl_diag *diag);
+
+/*
+ * What is typed at the guest's serial console (ttyS0), for an initramfs of the caller's; only before fl_vm_start(). fd:
+ * duplicated; nothing is taken from it before the guest reads there. Its end is typed as Ctrl-D. Errors: -EINVAL, -EBADF,
+ * -EBUSY (started).
+ */
+FL_PUBLIC FL_CHECKED int fl_vm_set_console_input(struct fl_vm *vm, int fd, struct fl_diag *diag);
 
 /* Sets the command for the built-in agent (copied); only before fl_vm_start(). */
 FL_PUBLIC FL_CHECKED int fl_vm_set_command(struct fl_vm *vm, const struct fl_command *command, struct fl_diag *diag);

@@ -119,6 +119,16 @@ static void add_places(struct words *words, const struct fl_cli_options *options
 			add_place(words, !options->windows[i].read_only, options->windows[i].file);
 }
 
+/* A "--" is there before every command, and no option's value (fl_cli_take_options()); an initramfs has no command. */
+static int end_of_options(const struct fl_cli_box_job *job)
+{
+	int end = 0;
+
+	while (end < job->argc && strcmp(job->argv[end], "--") != 0)
+		end++;
+	return end;
+}
+
 /* Where they differ from what was said: the last word counts. */
 static void add_differences(struct words *words, const struct fl_cli_options *options, const struct fl_cli_box_job *job)
 {
@@ -133,8 +143,7 @@ static void add_differences(struct words *words, const struct fl_cli_options *op
 int fl_cli_box_command(const struct fl_cli_options *options, const struct fl_cli_box_job *job, char ***command,
 		       struct fl_diag *diag)
 {
-	/* there is a "--" before every command */
-	char *const *separator = options->command - 1;
+	const int end = end_of_options(job);
 	struct words words = {0};
 
 	add(&words, "%s", job->box);
@@ -149,10 +158,12 @@ int fl_cli_box_command(const struct fl_cli_options *options, const struct fl_cli
 	add(&words, "--");
 	add(&words, "%s", job->program);
 	for (int i = 0; i < job->argc; i++) {
-		if (job->argv + i == separator)
+		if (i == end)
 			add_differences(&words, options, job);
 		add(&words, "%s", job->argv[i]);
 	}
+	if (end == job->argc)
+		add_differences(&words, options, job);
 	if (words.failed) {
 		fl_cli_box_command_free(words.word);
 		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");

@@ -139,17 +139,31 @@ static int refuse_what_differs(const struct fl_cli_options *options, struct fl_d
 	return 0;
 }
 
+/* The box takes what there is, whether the guest reads it or not. */
+static void read_nothing(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		dup2(fd, STDIN_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 /* With a terminal this process stays, since somebody must put that back before the shell goes on. */
 static int become(const struct fl_cli_options *options, char **command, struct fl_diag *diag)
 {
 	int status;
 
-	if (!options->command || options->tty == FL_CLI_TTY_NEVER ||
-	    !fl_cli_terminal_wanted(STDIN_FILENO, STDOUT_FILENO)) {
+	if (options->tty == FL_CLI_TTY_NEVER || !fl_cli_terminal_wanted(STDIN_FILENO, STDOUT_FILENO)) {
 		fl_cli_forget_box_terminal();
+		if (fl_cli_terminal_is_others(STDIN_FILENO))
+			read_nothing();
 		execv(command[0], command);
 		return fl_cli_diag(diag, -errno, "The box %s cannot be run: %s.", command[0], strerror(errno));
 	}
+	if (options->initrd && options->log_level > FL_LOG_ERROR)
+		fl_cli_terminal_say_escape();
 	int ret = fl_cli_run_box_at_terminal(command, &status, diag);
 
 	if (ret == 0)

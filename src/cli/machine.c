@@ -172,5 +172,8 @@ int fl_cli_make_vm(const struct fl_cli_options *options, const struct fl_cli_ker
 		ret = add_windows(options, *vm, diag);
 	if (ret == 0)
 		ret = add_shares(options, *vm, diag);
-	return ret == 0 && options->command ? set_command(options, streams, *vm, diag) : ret;
+	if (ret < 0)
+		return ret;
+	return options->command ? set_command(options, streams, *vm, diag)
+				: fl_vm_set_console_input(*vm, streams->in_fd, diag);
 }

@@ -8,7 +8,7 @@
 
 /* The command's standard streams; in_fd is to be closed after the end if it is not standard input. */
 struct fl_cli_streams {
-	int in_fd;
+	int in_fd; /* -1: none */
 	bool tty;
 	uint16_t rows, cols; /* of it */
 };

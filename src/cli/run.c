@@ -62,8 +62,8 @@ void fl_cli_run_leave_terminal(struct fl_cli_run_state *run)
 }
 
 /*
- * The command gets a terminal if this program has one. While that is raw, Ctrl-C is the guest's, and Ctrl-] three times
- * is for this program what SIGTERM is.
+ * The command, or an initramfs' console, gets a terminal if this program has one. While that is raw, Ctrl-C is the
+ * guest's, and Ctrl-] three times is for this program what SIGTERM is.
  */
 static int open_streams(struct fl_cli_run_state *run, struct fl_diag *diag)
 {
@@ -71,8 +71,8 @@ static int open_streams(struct fl_cli_run_state *run, struct fl_diag *diag)
 	bool has_terminal = fl_cli_terminal_wanted(STDIN_FILENO, STDOUT_FILENO);
 	enum fl_cli_tty tty = run->options->tty;
 
-	*streams = (struct fl_cli_streams){.in_fd = STDIN_FILENO};
-	if (!run->options->command || tty == FL_CLI_TTY_NEVER)
+	*streams = (struct fl_cli_streams){.in_fd = fl_cli_terminal_is_others(STDIN_FILENO) ? -1 : STDIN_FILENO};
+	if (tty == FL_CLI_TTY_NEVER)
 		return 0;
 	if (fl_cli_box_terminal(&streams->rows, &streams->cols)) {
 		/* raw already, by the launcher outside */
@@ -83,6 +83,8 @@ static int open_streams(struct fl_cli_run_state *run, struct fl_diag *diag)
 	streams->tty = has_terminal || tty == FL_CLI_TTY_ALWAYS;
 	if (!has_terminal)
 		return 0;
+	if (run->options->initrd && run->options->log_level > FL_LOG_ERROR)
+		fl_cli_terminal_say_escape();
 	fl_cli_terminal_size(STDIN_FILENO, &streams->rows, &streams->cols);
 	int ret = fl_cli_terminal_open(STDIN_FILENO, SIGTERM, &run->terminal, &streams->in_fd, diag);
 
@@ -153,7 +155,7 @@ int fl_cli_run(const struct fl_cli_options *options, const struct fl_cli_kernel 
 	}
 	fl_cli_control_close(run.control, CONTROL_PATIENCE_MS);
 	fl_vm_free(run.vm);
-	if (run.streams.in_fd != STDIN_FILENO)
+	if (run.streams.in_fd > STDIN_FILENO)
 		close(run.streams.in_fd);
 	fl_cli_passt_stop(&run.passt);
 	fl_cli_events_close(&run.output.events, EVENTS_PATIENCE_MS);

@@ -50,7 +50,8 @@ static const struct fl_cli_choice stop_choices[] = {
 };
 
 static const struct fl_cli_choice tty_choices[] = {
-	{"auto", FL_CLI_TTY_AUTO, "If standard input and output are terminals. The default."},
+	{"auto", FL_CLI_TTY_AUTO,
+	 "If standard input and output are terminals. The default. In the background, a terminal is not read."},
 	{"always", FL_CLI_TTY_ALWAYS, "Also if they are none."},
 	{"never", FL_CLI_TTY_NEVER, "Standard input, output and error are three pipes."},
 	{NULL, 0, NULL},
@@ -83,9 +84,9 @@ const struct fl_cli_option fl_cli_run_options[] = {
 	 "that was installed with it. -v says which was taken.",
 	 NULL, "file"},
 	{'i', ONCE, "initrd", "FILE", "an initramfs in place of a command",
-	 "Its /init is the guest's first program. What the guest writes to its serial console is written to standard "
-	 "output; standard input is not read. Nothing is mounted: the tags of the shares are root, share1 and so on. "
-	 "There is no COMMAND then.",
+	 "Its /init is the guest's first program, with the serial console: what is written there goes to standard output, "
+	 "and standard input is typed there, at a terminal key by key. Nothing is mounted: the tags of the shares are root, "
+	 "share1 and so on. There is no COMMAND then.",
 	 NULL, "file"},
 	{'p', RARE, "params", "TEXT", "more parameters for its kernel", "Separated by blanks.", NULL, NULL},
 	{'c', FL_CLI_COMMON, "cpus", "N", "its virtual CPUs (1)", NULL, NULL, NULL},

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -181,6 +182,13 @@ bool fl_cli_terminal_wanted(int in_fd, int out_fd)
 	return isatty(in_fd) && isatty(out_fd) && tcgetpgrp(in_fd) == getpgrp();
 }
 
+bool fl_cli_terminal_is_others(int in_fd)
+{
+	pid_t foreground = tcgetpgrp(in_fd); /* -1: no terminal, or not of this session, which stops nobody */
+
+	return foreground >= 0 && foreground != getpgrp();
+}
+
 void fl_cli_terminal_size(int fd, uint16_t *rows, uint16_t *cols)
 {
 	struct winsize size = {0};
@@ -263,6 +271,11 @@ int fl_cli_terminal_open(int in_fd, int escape_signal, struct fl_cli_terminal **
 	}
 	*terminal = fresh;
 	return 0;
+}
+
+void fl_cli_terminal_say_escape(void)
+{
+	fputs("faultline: this terminal is the guest's console now; Ctrl-] three times ends the guest.\n", stderr);
 }
 
 void fl_cli_terminal_close(struct fl_cli_terminal *terminal)

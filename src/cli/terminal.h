@@ -42,6 +42,9 @@ struct fl_cli_terminal;
 /* Are both a terminal, and this process in its foreground, so that the guest's command should have one? */
 bool fl_cli_terminal_wanted(int in_fd, int out_fd);
 
+/* Is it a terminal that another job has now? Who reads it then is stopped until it is brought to the foreground. */
+bool fl_cli_terminal_is_others(int in_fd);
+
 /*
  * Makes the terminal in_fd raw, for output as well: until it is closed, lines of the launcher's own end with "\r\n".
  * *keys: what is typed there, for the guest's standard input; the caller's to close. escape_signal: what the calling
@@ -49,6 +52,8 @@ bool fl_cli_terminal_wanted(int in_fd, int out_fd);
  */
 FL_CHECKED int fl_cli_terminal_open(int in_fd, int escape_signal, struct fl_cli_terminal **terminal, int *keys,
 				    struct fl_diag *diag);
+/* A line for who has a guest's console there, where nobody may read what is typed and Ctrl-C does nothing. */
+void fl_cli_terminal_say_escape(void);
 /* As it was before. NULL allowed. */
 void fl_cli_terminal_close(struct fl_cli_terminal *terminal);
 

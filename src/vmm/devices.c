@@ -91,6 +91,9 @@ static int add_console(struct fl_vm *vm, struct fl_diag *diag)
 	ret = fl_console_new(&opts, &vm->console, diag);
 	if (!ret)
 		plug(vm, &opts.transport, fl_console_transport(vm->console));
+	if (!ret && vm->console_fd >= 0)
+		ret = fl_serial_input_init(&vm->serial_input, &vm->serial, vm->console_loop, vm->console_fd, &vm->log,
+					   diag);
 	return ret;
 }
 
@@ -193,6 +196,7 @@ void fl_vm_devices_fini(struct fl_vm *vm)
 	fl_console_free(vm->console);
 	fl_rng_free(vm->rng);
 	fl_loop_free(vm->console_loop);
+	fl_serial_input_fini(&vm->serial_input);
 	vm->console = NULL;
 	vm->rng = NULL;
 	vm->console_loop = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ports of the console that the caller adds beside the agent's. */
+/* What the caller reads and writes of the guest's consoles: its input, and ports beside the agent's. */
 #include <fcntl.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ static int check_name(const struct fl_vm *vm, const char *name, struct fl_diag *
 }
 
 /* -1 stays -1. */
-static int duplicate(const char *name, int wanted, int direction, int *fd, struct fl_diag *diag)
+static int duplicate(const char *what, const char *name, int wanted, int direction, int *fd, struct fl_diag *diag)
 {
 	int mode = wanted < 0 ? 0 : fcntl(wanted, F_GETFL);
 
@@ -29,10 +29,10 @@ static int duplicate(const char *name, int wanted, int direction, int *fd, struc
 	if (wanted < 0)
 		return 0;
 	if (mode >= 0 && ((mode & O_PATH) || ((mode & O_ACCMODE) != O_RDWR && (mode & O_ACCMODE) != direction)))
-		return fl_diag(diag, -EINVAL, "port %s: descriptor %d is not open for %s", name, wanted,
+		return fl_diag(diag, -EINVAL, "%s %s: descriptor %d is not open for %s", what, name, wanted,
 			       direction == O_RDONLY ? "reading" : "writing");
 	*fd = mode < 0 ? -1 : fcntl(wanted, F_DUPFD_CLOEXEC, 0);
-	return *fd < 0 ? fl_diag(diag, -errno, "port %s: descriptor %d cannot be used: %m", name, wanted) : 0;
+	return *fd < 0 ? fl_diag(diag, -errno, "%s %s: descriptor %d cannot be used: %m", what, name, wanted) : 0;
 }
 
 static void forget(struct fl_vm_port *port)
@@ -56,9 +56,9 @@ int fl_vm_add_port(struct fl_vm *vm, const struct fl_port_opts *opts, struct fl_
 	if (!ret)
 		ret = check_name(vm, port->config.name, diag);
 	if (!ret)
-		ret = duplicate(port->config.name, port->config.opts.in_fd, O_RDONLY, &port->in_fd, diag);
+		ret = duplicate("port", port->config.name, port->config.opts.in_fd, O_RDONLY, &port->in_fd, diag);
 	if (!ret)
-		ret = duplicate(port->config.name, port->config.opts.out_fd, O_WRONLY, &port->out_fd, diag);
+		ret = duplicate("port", port->config.name, port->config.opts.out_fd, O_WRONLY, &port->out_fd, diag);
 	if (ret) {
 		forget(port);
 		return ret;
@@ -67,8 +67,17 @@ int fl_vm_add_port(struct fl_vm *vm, const struct fl_port_opts *opts, struct fl_
 	return 0;
 }
 
+int fl_vm_set_console_input(struct fl_vm *vm, int fd, struct fl_diag *diag)
+{
+	if (vm->started)
+		return fl_diag(diag, -EBUSY, "the console's input can only be set before the VM starts");
+	fl_close(&vm->console_fd);
+	return duplicate("the console's", "input", fd, O_RDONLY, &vm->console_fd, diag);
+}
+
 void fl_vm_ports_forget(struct fl_vm *vm)
 {
+	fl_close(&vm->console_fd);
 	for (unsigned int i = 0; i < vm->port_count; i++)
 		forget(&vm->ports[i]);
 	vm->port_count = 0;

@@ -10,9 +10,14 @@
 /* 16450 registers (no FIFO is announced, so one byte at a time is all a driver expects) */
 enum { THR = 0, IER = 1, IIR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7 };
 #define LCR_DLAB  0x80u
+#define IER_RDI	  0x01u
 #define IER_THRI  0x02u
 #define IIR_NONE  0x01u
 #define IIR_THRI  0x02u
+#define IIR_RDI	  0x04u
+#define MCR_RTS	  0x02u
+#define MCR_LOOP  0x10u
+#define LSR_DR	  0x01u
 #define LSR_EMPTY 0x60u /* holding and shift register empty */
 #define MSR_READY 0xb0u /* carrier, data set ready, clear to send */
 
@@ -66,6 +71,80 @@ static void raise_thre(struct fl_serial *serial)
 	pulse_irq(serial);
 }
 
+/* ---- input ---- */
+
+/*
+ * The interrupt alone says nothing: drivers try the register when they look for the device, and read what there is
+ * before they begin. Who is ready says so to the other side, and takes it back if there is no room and flow control.
+ */
+static bool wants_input(const struct fl_serial *serial)
+{
+	bool ready = (serial->mcr & (MCR_RTS | MCR_LOOP)) == MCR_RTS;
+
+	return ready && (serial->ier & IER_RDI) && serial->typed_len == 0;
+}
+
+static void ask_for_input(const struct fl_serial *serial)
+{
+	if (serial->wanted && wants_input(serial))
+		serial->wanted(serial->wanted_arg);
+}
+
+static void announce_input(const struct fl_serial *serial)
+{
+	if ((serial->ier & IER_RDI) && serial->typed_len > 0)
+		pulse_irq(serial);
+}
+
+static uint8_t take_byte(struct fl_serial *serial)
+{
+	/* who asks for an answer has shown the question */
+	flush_line(serial);
+	if (serial->typed_len == 0)
+		return 0;
+	uint8_t byte = serial->typed[serial->typed_at++];
+
+	serial->typed_len--;
+	ask_for_input(serial);
+	return byte;
+}
+
+void fl_serial_on_wanted(struct fl_serial *serial, void (*wanted)(void *arg), void *arg)
+{
+	serial->wanted = wanted;
+	serial->wanted_arg = arg;
+}
+
+bool fl_serial_wants_input(struct fl_serial *serial)
+{
+	FL_LOCKED(&serial->lock);
+
+	return wants_input(serial);
+}
+
+void fl_serial_type(struct fl_serial *serial, const void *bytes, size_t len)
+{
+	FL_LOCKED(&serial->lock);
+
+	memcpy(serial->typed, bytes, len);
+	serial->typed_at = 0;
+	serial->typed_len = len;
+	announce_input(serial);
+}
+
+/* ---- registers ---- */
+
+static void write_ier(struct fl_serial *serial, uint8_t value)
+{
+	serial->ier = value & 0x0f;
+	/* Linux switches this one off when it has sent all that it has: a prompt has no newline */
+	if (!(serial->ier & IER_THRI))
+		flush_line(serial);
+	raise_thre(serial);
+	announce_input(serial);
+	ask_for_input(serial);
+}
+
 static void write_register(struct fl_serial *serial, uint16_t offset, uint8_t value)
 {
 	bool dlab = serial->lcr & LCR_DLAB;
@@ -84,14 +163,14 @@ static void write_register(struct fl_serial *serial, uint16_t offset, uint8_t va
 			serial->dlm = value;
 			break;
 		}
-		serial->ier = value & 0x0f;
-		raise_thre(serial);
+		write_ier(serial, value);
 		break;
 	case LCR:
 		serial->lcr = value;
 		break;
 	case MCR:
 		serial->mcr = value & 0x1f;
+		ask_for_input(serial);
 		break;
 	case SCR:
 		serial->scr = value;
@@ -107,10 +186,12 @@ static uint8_t read_register(struct fl_serial *serial, uint16_t offset)
 
 	switch (offset) {
 	case THR:
-		return dlab ? serial->dll : 0;
+		return dlab ? serial->dll : take_byte(serial);
 	case IER:
 		return dlab ? serial->dlm : serial->ier;
 	case IIR:
+		if ((serial->ier & IER_RDI) && serial->typed_len > 0)
+			return IIR_RDI;
 		if (!serial->thre_pending)
 			return IIR_NONE;
 		serial->thre_pending = false; /* reading IIR takes this one back */
@@ -120,7 +201,7 @@ static uint8_t read_register(struct fl_serial *serial, uint16_t offset)
 	case MCR:
 		return serial->mcr;
 	case LSR:
-		return LSR_EMPTY;
+		return (uint8_t)(LSR_EMPTY | (serial->typed_len > 0 ? LSR_DR : 0));
 	case MSR:
 		return MSR_READY;
 	default:

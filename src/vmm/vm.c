@@ -50,7 +50,7 @@ int fl_vm_new(const struct fl_vm_opts *opts, struct fl_vm **out, struct fl_diag 
 	if (!vm)
 		return fl_diag(diag, -ENOMEM, "out of memory");
 	vm->wake_fd = vm->kvm.kvm_fd = vm->kvm.vm_fd = vm->ram.fd = -1;
-	vm->control_fds[0] = vm->control_fds[1] = -1;
+	vm->control_fds[0] = vm->control_fds[1] = vm->console_fd = -1;
 	ret = fl_vm_config_init(&vm->config, opts, diag);
 	if (ret) {
 		free(vm);

@@ -12,6 +12,7 @@
  *	stretch.c	what a window maps, in as few pieces as there are
  *	report.c	all that is known of a VM, as text
  *	network.c	the network device: its socket
+ *	ports.c		what the caller reads and writes of the guest's consoles
  *	devices.c	the virtio devices and their loop threads
  *	bus.c		port and MMIO accesses of the vCPUs
  *	ending.c	how a VM ends: the supervisor thread, the agent's status lines
@@ -43,7 +44,7 @@
 #include "vmm/layout.h"
 #include "vmm/map_budget.h"
 #include "vmm/placement.h"
-#include "vmm/serial.h"
+#include "vmm/serial_input.h"
 
 struct fl_vm_share {
 	struct fl_share_config config;
@@ -114,6 +115,8 @@ struct fl_vm {
 	struct fl_command_config command;
 
 	struct fl_serial serial;
+	int console_fd; /* what is typed there; our own; -1: nothing */
+	struct fl_serial_input serial_input;
 	struct fl_loop *console_loop;
 	struct fl_console *console;
 	struct fl_rng *rng; /* on the console's loop */

@@ -76,10 +76,77 @@ static void it_can_say_a_status(void **state)
 	expect_status(*state, "status", 3);
 }
 
+/* $1 is the launcher and $2 the initramfs. */
+static void run_script(const struct bench *bench, const char *script, struct transcript *seen)
+{
+	char initrd[PATH_MAX];
+	const char *const argv[] = {"/bin/sh", "-c", script, "sh", bench->launcher, initrd, NULL};
+
+	make_initrd(bench, initrd);
+	run_command(bench, argv, seen);
+}
+
+static void assert_line(const struct transcript *seen, const char *part)
+{
+	if (lines_with(seen->out, part) == 0) {
+		show("script", seen);
+		fail_msg("no line with \"%s\"", part);
+	}
+}
+
+#define RUN "\"$1\" run --timeout " GUEST_TIME_LIMIT_S " -i \"$2\" -p '-- read'"
+
+/* 500 lines of 67 bytes are more than the guest and its console have room for at a time. */
+static void standard_input_is_typed_on_its_console(void **state)
+{
+	struct transcript seen;
+
+	run_script(
+		*state,
+		"{ echo first; i=0; while [ $i -lt 500 ]; do printf '%066d\\n' $i; i=$((i+1)); done; echo last; } |\n" RUN
+		"; echo \"status: $?\"\n" RUN " < /dev/null; echo \"nothing: $?\"",
+		&seen);
+	assert_line(&seen, "init has read: first");
+	assert_line(&seen, "init has read: last");
+	assert_line(&seen, "init has read 502 lines, 33511 bytes");
+	assert_line(&seen, "status: 0");
+	assert_line(&seen, "init has read 0 lines, 0 bytes");
+	assert_line(&seen, "nothing: 0");
+	transcript_free(&seen);
+}
+
+/* script(1) gives the launcher a terminal. What is typed early waits; Ctrl-C is the guest's; Ctrl-] three times ends
+ * it. */
+static void a_terminal_is_its_console(void **state)
+{
+	struct transcript seen;
+
+	run_script(*state,
+		   "cat > \"$2.typed\" <<'EOS'\n"
+		   "stty rows 33 cols 99; before=$(stty -g)\n" RUN "\n"
+		   "echo \"status: $?\"; [ \"$before\" = \"$(stty -g)\" ] && echo 'as before'\n"
+		   "EOS\n"
+		   "{ printf 'typed early\\r'; n=0\n"
+		   "until grep -q 'init has read: typed early' \"$2.log\"; do sleep 0.1; done\n"
+		   "printf '\\003typed later\\r'\n"
+		   "until grep -q 'init has read: typed later' \"$2.log\"; do sleep 0.1; done\n"
+		   "printf '\\035\\035\\035'; sleep 3; } |\n"
+		   "script -qefc \"sh '$2.typed' '$1' '$2'\" \"$2.log\"",
+		   &seen);
+	assert_line(&seen, "three times ends the guest");
+	assert_line(&seen, "init has read: typed early");
+	assert_line(&seen, "init has read: typed later");
+	assert_line(&seen, "status: 143");
+	assert_line(&seen, "as before");
+	transcript_free(&seen);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(power_off_and_reset_are_success),
 	cmocka_unit_test(a_panic_is_none),
 	cmocka_unit_test(it_can_say_a_status),
+	cmocka_unit_test(standard_input_is_typed_on_its_console),
+	cmocka_unit_test(a_terminal_is_its_console),
 };
 
 int main(int argc, char **argv)

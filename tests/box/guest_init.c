@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /init of an initramfs as a user may bring it along: says a line on the console, then does what the last word of the
- * kernel's command line says: off, reset, return, or status (which is said on the agent's port).
+ * kernel's command line says: off, reset, return, status (which is said on the agent's port), or read, which tells
+ * what is typed on the console.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -55,6 +56,23 @@ static void tell_status(void)
 	dprintf(port, "exit 3\n");
 }
 
+/* Line by line, as a terminal gives them, until its end. */
+static void read_console(int console)
+{
+	char line[256];
+	unsigned int lines = 0;
+	size_t bytes = 0;
+	ssize_t n;
+
+	while ((n = read(console, line, sizeof(line))) > 0) {
+		lines++;
+		bytes += (size_t)n;
+		if (n < 60)
+			dprintf(console, "init has read: %.*s", (int)n, line);
+	}
+	dprintf(console, "init has read %u lines, %zu bytes\n", lines, bytes);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argv[argc - 1];
@@ -64,12 +82,14 @@ int main(int argc, char **argv)
 	if (getpid() != 1 || (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) < 0 && access("/dev/console", F_OK) < 0) ||
 	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0)
 		return 1;
-	int console = open("/dev/console", O_WRONLY | O_CLOEXEC);
+	int console = open("/dev/console", O_RDWR | O_CLOEXEC);
 
 	dprintf(console, "hello from an initramfs\n");
 	if (strcmp(what, "status") == 0)
 		tell_status();
-	if (strcmp(what, "off") == 0 || strcmp(what, "status") == 0)
+	if (strcmp(what, "read") == 0)
+		read_console(console);
+	if (strcmp(what, "off") == 0 || strcmp(what, "read") == 0 || strcmp(what, "status") == 0)
 		reboot(RB_POWER_OFF);
 	if (strcmp(what, "reset") == 0)
 		reboot(RB_AUTOBOOT);

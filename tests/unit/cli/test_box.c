@@ -186,6 +186,17 @@ static void so_is_what_keeps_the_changes_of_an_overlay(void **state)
 			     "--name=guest-5", "--", "true"));
 }
 
+static void an_initramfs_has_no_command(void **state)
+{
+	(void)state;
+	for (int words = 3; words <= 4; words++)
+		assert_command(words, WORDS("run", "-i", "/init", "--"), 20, -1, 1,
+			       WORDS("/co/scripts/box", "--cpus", "1", "--memory", "2048M", "--show",
+				     "/co/build/faultline", "--show", "/k/bzImage", "--show", "/init", "--show", "/",
+				     "--output", "20", "--", "/co/build/faultline", "run", "-i", "/init", "--host=kvm",
+				     "--name=guest-5", "--events=fd:20", words == 4 ? "--" : NULL));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(the_places_are_tried_in_turn, setup, teardown),
 	cmocka_unit_test_setup_teardown(what_is_named_must_be_a_program, setup, teardown),
@@ -193,5 +204,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_the_options_name_is_there_inside),
 	cmocka_unit_test(windows_are_there_too),
 	cmocka_unit_test(so_is_what_keeps_the_changes_of_an_overlay),
+	cmocka_unit_test(an_initramfs_has_no_command),
 };
 FL_TEST_MAIN(10, tests)

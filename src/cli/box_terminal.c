@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/diag.h"
 #include "cli/host.h"
+#include "cli/runtime_dir.h"
 #include "cli/terminal.h"
 
 #define VARIABLE "FAULTLINE_TERMINAL" /* scripts/box passes on what begins like this */
@@ -50,22 +52,58 @@ static void __attribute__((noreturn)) be_box(char *const *command, int keys, con
 	_exit(FL_CLI_EXIT_SETUP);
 }
 
-/* The wait status of the box; signals that come meanwhile are the box's to handle. */
-static int attend(pid_t box, const sigset_t *signals)
+/*
+ * A connection by which the new size is told, -1 if there is none. It stays open until the next one, since what is said
+ * before the guest's launcher listens waits for it only so long. Nobody needs the answer.
+ */
+static int tell_new_size(const char *name)
 {
-	int wait_status = 0, signal_number;
+	uint16_t rows, cols;
+	char request[48];
+	struct fl_diag ignored;
+	int dir_fd = fl_cli_open_runtime_dir(false, &ignored);
+	int fd = dir_fd < 0 ? dir_fd : fl_cli_connect(dir_fd, name);
+
+	if (dir_fd >= 0)
+		close(dir_fd);
+	if (fd < 0)
+		return -1;
+	fl_cli_terminal_size(STDIN_FILENO, &rows, &cols);
+	int len = snprintf(request, sizeof(request), "terminal %" PRIu16 " %" PRIu16 "\n", rows, cols);
+
+	/* a fresh socket has room for that */
+	(void)!send(fd, request, (size_t)len, MSG_NOSIGNAL);
+	return fd;
+}
+
+/* The wait status of the box; signals that come meanwhile are the box's to handle. */
+static int attend(pid_t box, const char *name, const sigset_t *signals)
+{
+	int wait_status = 0, signal_number, told_fd = -1;
 
 	while (sigwait(signals, &signal_number) == 0) {
-		if (signal_number != SIGCHLD)
+		if (signal_number == SIGWINCH) {
+			if (told_fd >= 0)
+				close(told_fd);
+			told_fd = tell_new_size(name);
+		} else if (signal_number != SIGCHLD) {
 			kill(box, signal_number);
-		else if (waitpid(box, &wait_status, WNOHANG) != 0)
+		} else if (waitpid(box, &wait_status, WNOHANG) != 0) {
 			break;
+		}
 	}
+	if (told_fd >= 0)
+		close(told_fd);
 	return wait_status;
 }
 
-static int run_box(char *const *command, const sigset_t *signals, const sigset_t *before, int *status,
-		   struct fl_diag *diag)
+struct job {
+	char *const *command;
+	const char *name;
+	sigset_t signals, before; /* taken here; those of the box */
+};
+
+static int run_box(const struct job *job, int *status, struct fl_diag *diag)
 {
 	struct fl_cli_terminal *terminal = NULL;
 	pid_t self = getpid();
@@ -78,11 +116,11 @@ static int run_box(char *const *command, const sigset_t *signals, const sigset_t
 	pid_t box = fork();
 
 	if (box == 0)
-		be_box(command, keys, before, self);
+		be_box(job->command, keys, &job->before, self);
 	int error = errno;
 
 	close(keys);
-	int wait_status = box > 0 ? attend(box, signals) : 0;
+	int wait_status = box > 0 ? attend(box, job->name, &job->signals) : 0;
 
 	fl_cli_terminal_close(terminal);
 	if (box < 0)
@@ -91,20 +129,19 @@ static int run_box(char *const *command, const sigset_t *signals, const sigset_t
 	return 0;
 }
 
-int fl_cli_run_box_at_terminal(char *const *command, int *status, struct fl_diag *diag)
+int fl_cli_run_box_at_terminal(char *const *command, const char *name, int *status, struct fl_diag *diag)
 {
-	static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	sigset_t signals, before;
+	static const int taken[] = {SIGCHLD, SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct job job = {.command = command, .name = name};
 	int ret = tell_size();
 
 	if (ret < 0)
 		return fl_cli_diag(diag, ret, "Out of memory.");
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
-	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
-		sigaddset(&signals, passed_on[i]);
-	sigprocmask(SIG_BLOCK, &signals, &before);
-	ret = run_box(command, &signals, &before, status, diag);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	sigemptyset(&job.signals);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		sigaddset(&job.signals, taken[i]);
+	sigprocmask(SIG_BLOCK, &job.signals, &job.before);
+	ret = run_box(&job, status, diag);
+	sigprocmask(SIG_SETMASK, &job.before, NULL);
 	return ret;
 }

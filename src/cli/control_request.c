@@ -13,18 +13,20 @@ struct row {
 	const char *name;
 	enum fl_cli_control_verb verb;
 	enum fl_cli_control_what what;
-	bool has_format, can_follow, has_number;
+	bool has_format, can_follow;
+	unsigned int numbers;
 };
 
 static const struct row rows[] = {
-	{"ps", FL_CLI_CONTROL_DESCRIBE, FL_CLI_CONTROL_PS, true, false, false},
-	{"status", FL_CLI_CONTROL_DESCRIBE, FL_CLI_CONTROL_STATUS, true, false, false},
-	{"inspect", FL_CLI_CONTROL_DESCRIBE, FL_CLI_CONTROL_INSPECT, true, false, false},
-	{"faults", FL_CLI_CONTROL_FAULTS, 0, true, true, false},
-	{"console", FL_CLI_CONTROL_CONSOLE, 0, false, true, false},
-	{"pause", FL_CLI_CONTROL_PAUSE, 0, false, false, false},
-	{"resume", FL_CLI_CONTROL_RESUME, 0, false, false, false},
-	{"stop", FL_CLI_CONTROL_STOP, 0, false, false, true},
+	{"ps", FL_CLI_CONTROL_DESCRIBE, FL_CLI_CONTROL_PS, true, false, 0},
+	{"status", FL_CLI_CONTROL_DESCRIBE, FL_CLI_CONTROL_STATUS, true, false, 0},
+	{"inspect", FL_CLI_CONTROL_DESCRIBE, FL_CLI_CONTROL_INSPECT, true, false, 0},
+	{"faults", FL_CLI_CONTROL_FAULTS, 0, true, true, 0},
+	{"console", FL_CLI_CONTROL_CONSOLE, 0, false, true, 0},
+	{"pause", FL_CLI_CONTROL_PAUSE, 0, false, false, 0},
+	{"resume", FL_CLI_CONTROL_RESUME, 0, false, false, 0},
+	{"stop", FL_CLI_CONTROL_STOP, 0, false, false, 1},
+	{"terminal", FL_CLI_CONTROL_TERMINAL, 0, false, false, 2},
 };
 
 /* Splits at single blanks; the number of words, WORDS_MAX + 1 if there are more. */
@@ -49,10 +51,21 @@ static const struct row *find_row(const char *name)
 	return NULL;
 }
 
+/* All that a request has of numbers, in its order; the name is for a sentence that nobody sees. */
+static bool take_numbers(const struct row *row, char **words, struct fl_cli_control_request *request)
+{
+	struct fl_diag ignored;
+
+	if (row->verb == FL_CLI_CONTROL_STOP)
+		return fl_cli_parse_number(row->name, words[0], 0, FL_CLI_CONTROL_STOP_MAX_S, &request->timeout_s,
+					   &ignored) == 0;
+	return fl_cli_parse_number(row->name, words[0], 0, UINT16_MAX, &request->rows, &ignored) == 0 &&
+	       fl_cli_parse_number(row->name, words[1], 0, UINT16_MAX, &request->columns, &ignored) == 0;
+}
+
 /* Takes the words after the first; false if they are not what the row wants. */
 static bool take_words(const struct row *row, char **words, unsigned int count, struct fl_cli_control_request *request)
 {
-	struct fl_diag ignored;
 	unsigned int at = 1;
 
 	if (row->has_format) {
@@ -61,11 +74,10 @@ static bool take_words(const struct row *row, char **words, unsigned int count, 
 			return false;
 		at++;
 	}
-	if (row->has_number) {
-		if (at == count || fl_cli_parse_number("stop", words[at], 0, FL_CLI_CONTROL_STOP_MAX_S,
-						       &request->timeout_s, &ignored) < 0)
+	if (row->numbers) {
+		if (count - at < row->numbers || !take_numbers(row, words + at, request))
 			return false;
-		at++;
+		at += row->numbers;
 	}
 	if (row->can_follow && at < count && strcmp(words[at], "follow") == 0) {
 		request->follow = true;

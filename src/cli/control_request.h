@@ -7,6 +7,7 @@
  *	console [follow]
  *	pause | resume
  *	stop SECONDS		0: at once
+ *	terminal ROWS COLUMNS
  *
  * PURE.
  */
@@ -22,6 +23,7 @@ enum fl_cli_control_verb {
 	FL_CLI_CONTROL_PAUSE,
 	FL_CLI_CONTROL_RESUME,
 	FL_CLI_CONTROL_STOP,
+	FL_CLI_CONTROL_TERMINAL,
 };
 
 #define FL_CLI_CONTROL_STOP_MAX_S 86400u
@@ -31,6 +33,7 @@ struct fl_cli_control_request {
 	enum fl_cli_control_what what; /* of FL_CLI_CONTROL_DESCRIBE */
 	bool json, follow;
 	uint32_t timeout_s;
+	uint32_t rows, columns; /* 65535 at most */
 };
 
 /* line: without its newline. -EINVAL with a sentence. */

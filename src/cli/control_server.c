@@ -116,6 +116,14 @@ static void change(struct fl_cli_control *control, struct client *client, int (*
 		reply_line(client, "ok", NULL);
 }
 
+static void resize(struct fl_cli_control *control, struct client *client, const struct fl_cli_control_request *request)
+{
+	struct fl_diag diag = {0};
+	int ret = control->ops.resize(control->ops.arg, (uint16_t)request->rows, (uint16_t)request->columns, &diag);
+
+	reply_line(client, ret < 0 ? "error" : "ok", ret < 0 ? diag.text : NULL);
+}
+
 static void answer(struct fl_cli_control *control, struct client *client)
 {
 	const struct fl_cli_control_ops *ops = &control->ops;
@@ -146,6 +154,9 @@ static void answer(struct fl_cli_control *control, struct client *client)
 	case FL_CLI_CONTROL_STOP:
 		client->waits_for_end = true;
 		ops->stop(ops->arg, request.timeout_s);
+		break;
+	case FL_CLI_CONTROL_TERMINAL:
+		resize(control, client, &request);
 		break;
 	}
 }

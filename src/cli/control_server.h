@@ -23,6 +23,7 @@ struct fl_cli_control_ops {
 	int (*resume)(void *arg, struct fl_diag *diag);
 	/* asks for the guest's end, within timeout_s or at once; returns without waiting for it */
 	void (*stop)(void *arg, uint32_t timeout_s);
+	int (*resize)(void *arg, uint16_t rows, uint16_t columns, struct fl_diag *diag);
 	void *arg;
 	struct fl_cli_ring *console, *faults_text, *faults_json; /* outlive the server */
 };

@@ -164,7 +164,7 @@ static int become(const struct fl_cli_options *options, char **command, struct f
 	}
 	if (options->initrd && options->log_level > FL_LOG_ERROR)
 		fl_cli_terminal_say_escape();
-	int ret = fl_cli_run_box_at_terminal(command, &status, diag);
+	int ret = fl_cli_run_box_at_terminal(command, options->name, &status, diag);
 
 	if (ret == 0)
 		exit(status);

@@ -45,11 +45,13 @@ static int add_network(struct fl_cli_run_state *run, struct fl_diag *diag)
 
 void fl_cli_run_resize(struct fl_cli_run_state *run)
 {
-	uint16_t rows, cols;
+	unsigned int told = atomic_load(&run->told_size);
+	uint16_t rows = (uint16_t)(told >> 16), cols = (uint16_t)told;
 
-	if (!run->terminal)
+	if (run->terminal)
+		fl_cli_terminal_size(STDIN_FILENO, &rows, &cols);
+	else if (!run->streams.tty)
 		return;
-	fl_cli_terminal_size(STDIN_FILENO, &rows, &cols);
 	/* a guest that has just ended has no terminal */
 	(void)!fl_vm_resize_terminal(run->vm, rows, cols);
 }

@@ -52,6 +52,20 @@ static void stop_vm(void *arg, uint32_t timeout_s)
 	pthread_kill(run->main_thread, FL_CLI_STOP_SIGNAL);
 }
 
+/* By the main thread, as for SIGWINCH, since the guest may not have been started yet. */
+static int resize_terminal(void *arg, uint16_t rows, uint16_t columns, struct fl_diag *diag)
+{
+	struct fl_cli_run_state *run = arg;
+
+	if (!run->options->command || !run->streams.tty)
+		return fl_cli_diag(diag, -ENOTTY, "This guest's command has no terminal.");
+	if (run->terminal)
+		return fl_cli_diag(diag, -EBUSY, "This guest's terminal is as large as that of its launcher.");
+	atomic_store(&run->told_size, (unsigned int)rows << 16 | columns);
+	pthread_kill(run->main_thread, SIGWINCH);
+	return 0;
+}
+
 int fl_cli_run_open_control(struct fl_cli_run_state *run, struct fl_diag *diag)
 {
 	struct fl_cli_control_ops ops = {
@@ -59,6 +73,7 @@ int fl_cli_run_open_control(struct fl_cli_run_state *run, struct fl_diag *diag)
 		.pause = pause_vm,
 		.resume = resume_vm,
 		.stop = stop_vm,
+		.resize = resize_terminal,
 		.arg = run,
 		.console = &run->output.console,
 		.faults_text = &run->output.faults_text,

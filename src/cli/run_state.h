@@ -46,6 +46,7 @@ struct fl_cli_run_state {
 	struct fl_cli_described described;
 	atomic_uint stop_timeout_s; /* of "faultline stop" */
 	atomic_bool stop_asked;	    /* by it */
+	atomic_uint told_size;	    /* by the control socket: rows << 16 | columns */
 };
 
 /* CLOCK_MONOTONIC */
@@ -60,7 +61,7 @@ int fl_cli_run_next_signal(const sigset_t *signals, int64_t deadline_ms);
 /* Waits until the guest has ended, says why if that needs words, and returns the exit status. */
 int fl_cli_run_judge(struct fl_cli_run_state *run);
 
-/* SIGWINCH: the guest's terminal becomes as large as the launcher's. */
+/* SIGWINCH: the guest's terminal becomes as large as the launcher's, or as the control socket has told. */
 void fl_cli_run_resize(struct fl_cli_run_state *run);
 
 /* The launcher's terminal is as it was; what is said from then on has ordinary lines. May be repeated. */

@@ -12,7 +12,7 @@
 
 #define LINE_MAX_LEN 600u /* more than any request may have */
 
-enum { GROUP_FORMAT = 1, GROUP_FOLLOW, GROUP_SECONDS, GROUPS };
+enum { GROUP_FORMAT = 1, GROUP_FOLLOW, GROUP_SECONDS, GROUP_ROWS, GROUP_COLUMNS, GROUPS };
 
 static const struct form {
 	const char *pattern;
@@ -28,6 +28,7 @@ static const struct form {
 	{"^pause$", {0}, FL_CLI_CONTROL_PAUSE, 0},
 	{"^resume$", {0}, FL_CLI_CONTROL_RESUME, 0},
 	{"^stop ([0-9]+)$", {[GROUP_SECONDS] = 1}, FL_CLI_CONTROL_STOP, 0},
+	{"^terminal ([0-9]+) ([0-9]+)$", {[GROUP_ROWS] = 1, [GROUP_COLUMNS] = 2}, FL_CLI_CONTROL_TERMINAL, 0},
 };
 
 struct expected {
@@ -35,29 +36,31 @@ struct expected {
 	struct fl_cli_control_request request;
 };
 
-/* Of decimal digits; what is above the most that may be asked for stays there. */
-static uint32_t seconds_of(const char *digit, const char *end)
+/* Of the digits of a group, 0 for none; what is above the most that may be asked for stays there. */
+static uint32_t number_of(const char *line, const regmatch_t *found, unsigned int group, uint32_t most)
 {
-	uint32_t seconds = 0;
+	uint32_t number = 0;
 
-	for (; digit < end && seconds <= FL_CLI_CONTROL_STOP_MAX_S; digit++)
-		seconds = 10 * seconds + (uint32_t)(*digit - '0');
-	return seconds;
+	for (regoff_t at = found[group].rm_so; group && at < found[group].rm_eo && number <= most; at++)
+		number = 10 * number + (uint32_t)(line[at] - '0');
+	return number;
 }
 
 static void fill(const struct form *form, const char *line, const regmatch_t *found, struct expected *expected)
 {
 	const regmatch_t *format = &found[form->groups[GROUP_FORMAT]];
 	const regmatch_t *follow = &found[form->groups[GROUP_FOLLOW]];
-	const regmatch_t *seconds = &found[form->groups[GROUP_SECONDS]];
 	struct fl_cli_control_request *request = &expected->request;
 
 	request->verb = form->verb;
 	request->what = form->what;
 	request->json = form->groups[GROUP_FORMAT] && line[format->rm_so] == 'j';
 	request->follow = form->groups[GROUP_FOLLOW] && follow->rm_so >= 0;
-	request->timeout_s = form->groups[GROUP_SECONDS] ? seconds_of(line + seconds->rm_so, line + seconds->rm_eo) : 0;
-	expected->ok = request->timeout_s <= FL_CLI_CONTROL_STOP_MAX_S;
+	request->timeout_s = number_of(line, found, form->groups[GROUP_SECONDS], FL_CLI_CONTROL_STOP_MAX_S);
+	request->rows = number_of(line, found, form->groups[GROUP_ROWS], UINT16_MAX);
+	request->columns = number_of(line, found, form->groups[GROUP_COLUMNS], UINT16_MAX);
+	expected->ok = request->timeout_s <= FL_CLI_CONTROL_STOP_MAX_S && request->rows <= UINT16_MAX &&
+		       request->columns <= UINT16_MAX;
 }
 
 static struct expected expect(const char *line)
@@ -103,10 +106,13 @@ uint64_t fuzz_one(const uint8_t *data, size_t len)
 	FUZZ_CHECK(request.verb == expected.request.verb && request.what == expected.request.what);
 	FUZZ_CHECK(request.json == expected.request.json && request.follow == expected.request.follow);
 	FUZZ_CHECK(request.timeout_s == expected.request.timeout_s);
+	FUZZ_CHECK(request.rows == expected.request.rows && request.columns == expected.request.columns);
 	fuzz_digest(&digest, request.verb);
 	fuzz_digest(&digest, request.what);
 	fuzz_digest(&digest, request.json);
 	fuzz_digest(&digest, request.follow);
 	fuzz_digest(&digest, request.timeout_s);
+	fuzz_digest(&digest, request.rows);
+	fuzz_digest(&digest, request.columns);
 	return digest;
 }

@@ -5,15 +5,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pty.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/box_terminal.h"
 #include "cli/control_client.h"
 #include "cli/control_request.h"
 #include "cli/diag.h"
@@ -29,6 +33,7 @@ struct fixture {
 	struct fl_cli_control *control;
 	atomic_int pauses, resumes;
 	atomic_int stop_timeout_s; /* -1: not asked */
+	atomic_uint size;	   /* rows << 16 | columns */
 	bool refuses;
 };
 
@@ -68,6 +73,16 @@ static void stop_it(void *arg, uint32_t timeout_s)
 	atomic_store(&fixture->stop_timeout_s, (int)timeout_s);
 }
 
+static int resize_it(void *arg, uint16_t rows, uint16_t columns, struct fl_diag *diag)
+{
+	struct fixture *fixture = arg;
+
+	if (fixture->refuses)
+		return fl_cli_diag(diag, -ENOTTY, "Not today.");
+	atomic_store(&fixture->size, (unsigned int)rows << 16 | columns);
+	return 0;
+}
+
 static int open_server(struct fixture *fixture, const char *name, struct fl_diag *diag)
 {
 	struct fl_cli_control_ops ops = {
@@ -75,6 +90,7 @@ static int open_server(struct fixture *fixture, const char *name, struct fl_diag
 		.pause = pause_it,
 		.resume = resume_it,
 		.stop = stop_it,
+		.resize = resize_it,
 		.arg = fixture,
 		.console = &fixture->console,
 		.faults_text = &fixture->faults_text,
@@ -154,9 +170,14 @@ static void requests_are_answered(void **state)
 	ask(fixture, "resume", 0, "");
 	assert_int_equal(atomic_load(&fixture->pauses), 1);
 	assert_int_equal(atomic_load(&fixture->resumes), 1);
+	ask(fixture, "terminal 65535 80", 0, "");
+	assert_int_equal(atomic_load(&fixture->size), 65535u << 16 | 80);
+	ask(fixture, "terminal 0 0", 0, "");
+	assert_int_equal(atomic_load(&fixture->size), 0);
 	fixture->refuses = true;
 	ask(fixture, "status text", -EREMOTEIO, "Not today.");
 	ask(fixture, "pause", -EREMOTEIO, "Not today.");
+	ask(fixture, "terminal 1 1", -EREMOTEIO, "Not today.");
 }
 
 static void unknown_requests_are_refused(void **state)
@@ -167,6 +188,12 @@ static void unknown_requests_are_refused(void **state)
 					  "ps xml",
 					  "ps text more",
 					  "pause now",
+					  "terminal",
+					  "terminal 50",
+					  "terminal 50 132 1",
+					  "terminal 65536 1",
+					  "terminal 1 65536",
+					  "terminal -1 1",
 					  "stop",
 					  "stop -1",
 					  "stop 86401",
@@ -398,8 +425,60 @@ static void columns_are_aligned(void **state)
 	free(text);
 }
 
+/* Until it is there: the limit is the test's. */
+static void wait_for_size(struct fixture *fixture, unsigned int rows, unsigned int columns)
+{
+	while (atomic_load(&fixture->size) != (rows << 16 | columns))
+		usleep(1000);
+}
+
+static void be_launcher_of_a_box(void)
+{
+	char shell[] = "/bin/sh", option[] = "-c", script[] = "echo \"$FAULTLINE_TERMINAL\"; read line";
+	char *const command[] = {shell, option, script, NULL};
+	struct fl_diag diag;
+	int status = 99;
+
+	_exit(fl_cli_run_box_at_terminal(command, "one", &status, &diag) == 0 ? status : 98);
+}
+
+/* What the terminal shows, up to a newline. */
+static void read_line_of(int terminal, char line[32])
+{
+	size_t used = 0;
+
+	while (used < 31 && read(terminal, line + used, 1) == 1 && line[used] != '\n')
+		used++;
+	line[used] = '\0';
+}
+
+static void a_box_hears_of_each_size_of_its_terminal(void **state)
+{
+	struct fixture *fixture = *state;
+	struct winsize size = {.ws_row = 25, .ws_col = 80};
+	int terminal, wait_status;
+	char line[32];
+	pid_t launcher = forkpty(&terminal, NULL, NULL, &size);
+
+	assert_true(launcher >= 0);
+	if (launcher == 0)
+		be_launcher_of_a_box();
+	read_line_of(terminal, line);
+	assert_string_equal(line, "25x80");
+	for (unsigned short rows = 50; rows <= 52; rows++) {
+		size = (struct winsize){.ws_row = rows, .ws_col = 132};
+		assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
+		wait_for_size(fixture, rows, 132);
+	}
+	assert_int_equal(write(terminal, "\n", 1), 1);
+	assert_int_equal(waitpid(launcher, &wait_status, 0), launcher);
+	assert_int_equal(wait_status, 0);
+	close(terminal);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(requests_are_answered, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(a_box_hears_of_each_size_of_its_terminal, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(unknown_requests_are_refused, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(what_came_is_shown, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(followers_get_the_rest, set_up, tear_down),

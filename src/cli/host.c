@@ -171,6 +171,15 @@ static int become(const struct fl_cli_options *options, char **command, struct f
 	return ret;
 }
 
+/* The box has no network device: this host's services would have to be let in one by one. */
+static void say_what_differs(const struct fl_cli_options *options)
+{
+	if (options->net && options->log_level > FL_LOG_ERROR)
+		fputs("faultline: --net reaches nothing of this host and nothing outside from the box, only what the box "
+		      "itself serves.\n",
+		      stderr);
+}
+
 static int become_box(const struct fl_cli_options *options, const struct fl_cli_kernel *kernel, const char *box,
 		      int argc, char **argv, struct fl_diag *diag)
 {
@@ -200,6 +209,7 @@ static int become_box(const struct fl_cli_options *options, const struct fl_cli_
 		ret = fl_cli_box_command(options, &job, &command, diag);
 	if (ret < 0)
 		return ret;
+	say_what_differs(options);
 	ret = become(options, command, diag);
 	fl_cli_box_command_free(command);
 	return ret;

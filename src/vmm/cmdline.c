@@ -8,9 +8,11 @@ void fl_cmdline_build(struct fl_blob *out, uint32_t vm_flags, const char *params
 {
 	/*
 	 * reboot=k: the one way to reset this machine is the i8042's; panic=-1: a panic is a reset at
-	 * once; mce=recovery: copies out of DAX memory take the path that survives a fault.
+	 * once; mce=recovery: copies out of DAX memory take the path that survives a fault; the rest: up to Linux 6.1
+	 * it is a matter of the kernel's configuration whether seeds count.
 	 */
-	static const char base[] = "console=ttyS0 reboot=k panic=-1 mce=recovery random.trust_cpu=on";
+	static const char base[] =
+		"console=ttyS0 reboot=k panic=-1 mce=recovery random.trust_cpu=on random.trust_bootloader=on";
 
 	fl_blob_put(out, base, strlen(base));
 	if (!(vm_flags & FL_VM_BOOT_MESSAGES)) {

@@ -514,6 +514,20 @@ static void test_command_line_has_the_callers_words_last(void **state)
 	fl_blob_fini(&line);
 }
 
+/* Linux 5.19 to 6.1 lets its configuration say otherwise (drivers/char/Kconfig, RANDOM_TRUST_BOOTLOADER). */
+static void test_the_seed_counts_unless_the_caller_says_otherwise(void **state)
+{
+	struct fl_blob line = {0};
+
+	(void)state;
+	fl_cmdline_build(&line, 0, "random.trust_bootloader=off");
+	const char *ours = strstr((const char *)line.bytes, " random.trust_bootloader=on ");
+
+	assert_non_null(ours);
+	assert_non_null(strstr(ours, " random.trust_bootloader=off"));
+	fl_blob_fini(&line);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_image_fields_are_found),
 	cmocka_unit_test(test_what_is_no_kernel_is_refused),
@@ -532,5 +546,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_agent_records_put_the_root_first),
 	cmocka_unit_test(test_agent_records_of_a_network),
 	cmocka_unit_test(test_command_line_has_the_callers_words_last),
+	cmocka_unit_test(test_the_seed_counts_unless_the_caller_says_otherwise),
 };
 FL_TEST_MAIN(30, tests)

@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-#include "cli/options.h"
+#include "cli/box_words.h"
 
 struct fl_cli_box_places {
 	const char *from_env;	   /* $FAULTLINE_BOX, or NULL */
@@ -39,6 +39,5 @@ struct fl_cli_box_job {
  */
 FL_CHECKED int fl_cli_box_command(const struct fl_cli_options *options, const struct fl_cli_box_job *job,
 				  char ***command, struct fl_diag *diag);
-void fl_cli_box_command_free(char **command);
 
 #endif

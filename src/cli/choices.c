@@ -9,7 +9,9 @@
 
 static const struct fl_cli_option *option_with(int value)
 {
-	return fl_cli_find_option(fl_cli_find_verb("run"), value);
+	const struct fl_cli_option *row = fl_cli_find_option(fl_cli_find_verb("run"), value);
+
+	return row ? row : fl_cli_find_option(fl_cli_find_verb("scenario"), value);
 }
 
 int fl_cli_find_choice(int option, const char *word, size_t len, unsigned int *value)

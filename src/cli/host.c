@@ -15,10 +15,6 @@
 #include "cli/runtime_dir.h"
 #include "cli/terminal.h"
 
-/* The numbers of descriptors that the box can pass on are below 64; scripts take some from 10 on for themselves. */
-#define OUTPUT_FD_MIN	20
-#define OUTPUT_FD_LIMIT 64
-
 bool fl_cli_in_box(void)
 {
 	const char *inside = getenv("FAULTLINE_IN_BOX");
@@ -26,7 +22,7 @@ bool fl_cli_in_box(void)
 	return inside && inside[0];
 }
 
-static int own_path(char path[PATH_MAX], struct fl_diag *diag)
+int fl_cli_own_path(char path[PATH_MAX], struct fl_diag *diag)
 {
 	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
 
@@ -42,7 +38,7 @@ int fl_cli_default_box(char path[PATH_MAX], struct fl_diag *diag)
 	struct fl_diag ignored;
 	struct fl_cli_box_places places = {
 		.from_env = getenv("FAULTLINE_BOX"),
-		.program = own_path(program, &ignored) == 0 ? program : NULL,
+		.program = fl_cli_own_path(program, &ignored) == 0 ? program : NULL,
 		.system_script = FL_BOX,
 	};
 
@@ -87,15 +83,15 @@ static int make_output(int fd, const char *option, struct fl_diag *diag)
 
 	if (fd < 0)
 		return fd;
-	moved = fcntl(fd, F_DUPFD, OUTPUT_FD_MIN);
+	moved = fcntl(fd, F_DUPFD, FL_CLI_BOX_FD_MIN);
 	close(fd);
-	if (moved >= 0 && moved < OUTPUT_FD_LIMIT)
+	if (moved >= 0 && moved < FL_CLI_BOX_FD_LIMIT)
 		return moved;
 	if (moved >= 0)
 		close(moved);
 	return fl_cli_diag(diag, -EMFILE,
 			   "%s: too many descriptors are open: the box wants one from %d to %d to be free.", option,
-			   OUTPUT_FD_MIN, OUTPUT_FD_LIMIT - 1);
+			   FL_CLI_BOX_FD_MIN, FL_CLI_BOX_FD_LIMIT - 1);
 }
 
 /* The box cannot write to files, and a FIFO or a descriptor of this host would not be the same inside. */
@@ -200,7 +196,7 @@ static int become_box(const struct fl_cli_options *options, const struct fl_cli_
 	int ret = refuse_what_differs(options, diag);
 
 	if (ret == 0)
-		ret = own_path(program, diag);
+		ret = fl_cli_own_path(program, diag);
 	if (ret == 0)
 		ret = open_outputs(options, &job, diag);
 	if (ret == 0)

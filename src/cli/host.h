@@ -23,6 +23,9 @@ FL_CHECKED int fl_cli_check_host(struct fl_diag *diag);
 /* The box of this program, by its environment and /proc/self/exe: as fl_cli_find_box(). */
 FL_CHECKED int fl_cli_default_box(char path[PATH_MAX], struct fl_diag *diag);
 
+/* Where this program is. 0; -errno with a sentence. */
+FL_CHECKED int fl_cli_own_path(char path[PATH_MAX], struct fl_diag *diag);
+
 /* Is this already inside? */
 bool fl_cli_in_box(void);
 

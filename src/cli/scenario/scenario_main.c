@@ -29,6 +29,7 @@
 #define BOX_PATIENCE_MS 180000u
 #define BOX_SLOWNESS	50u
 #define PROGRESS_LEN	160
+#define BOX_OPTIONS_LEN 80
 
 struct session {
 	const struct fl_scn_options *options;
@@ -93,20 +94,33 @@ static char *quote(const char *word)
 	return out;
 }
 
+/* By which the same box is chosen again; a case that says its host kernel chooses it itself. */
+static void write_box_options(const struct fl_scn_options *options, char text[BOX_OPTIONS_LEN])
+{
+	bool by_instructions = options->by == FL_SCN_BY_INSTRUCTIONS;
+
+	text[0] = '\0';
+	if (fl_cli_in_box())
+		snprintf(text, BOX_OPTIONS_LEN, " --host=box%s%s%s", options->host_kernel ? " --host-kernel " : "",
+			 options->host_kernel ? options->host_kernel : "", by_instructions ? " --by instructions" : "");
+}
+
 /* The name is given whole and as a part: brackets in it are no pattern. */
 static char *repeat_command(void *arg, const struct fl_scn_text *text, const struct fl_scn_case *scenario_case,
 			    uint64_t seed, const uint64_t *moment_ns)
 {
 	const struct session *session = arg;
 	char *path = quote(text->path), *name = quote(scenario_case->name), *command = NULL;
-	char moment[48] = "";
+	char moment[48] = "", box[BOX_OPTIONS_LEN];
+
+	write_box_options(session->options, box);
 
 	if (moment_ns)
 		snprintf(moment, sizeof(moment), " --moment %llu", (unsigned long long)*moment_ns);
 	if (path && name &&
 	    asprintf(&command, "faultline scenario%s%s --seed %llu%s --filter %s %s",
-		     session->options->native ? " --native" : "", fl_cli_in_box() ? " --host=box" : "",
-		     (unsigned long long)seed, moment, name, path) < 0)
+		     session->options->native ? " --native" : "", box, (unsigned long long)seed, moment, name,
+		     path) < 0)
 		command = NULL;
 	free(path);
 	free(name);
@@ -198,9 +212,14 @@ static int conclude(struct session *session, struct fl_scn_results *results, str
 	return status;
 }
 
-static void print_time(uint64_t ns)
+/* With its unit, or without where another follows. */
+static void print_time(const struct session *session, uint64_t ns, bool unit)
 {
-	printf("%llu.%03llu", (unsigned long long)ns / 1000, (unsigned long long)ns % 1000);
+	if (session->options->by == FL_SCN_BY_INSTRUCTIONS)
+		printf("%llu%s", (unsigned long long)ns, unit ? " instructions" : "");
+	else
+		printf("%llu.%03llu%s", (unsigned long long)ns / 1000, (unsigned long long)ns % 1000,
+		       unit ? " us" : "");
 }
 
 /* Is the line, up to its end, in all outcomes? It says nothing about their difference then. */
@@ -220,14 +239,15 @@ static bool is_common(const struct fl_scn_explored *explored, const char *line, 
 	return common;
 }
 
-static void print_outcome(const struct fl_scn_explored *explored, size_t number, const struct fl_scn_outcome *outcome)
+static void print_outcome(const struct session *session, const struct fl_scn_explored *explored, size_t number,
+			  const struct fl_scn_outcome *outcome)
 {
 	printf("# outcome %zu: %llu run%s, moments ", number, (unsigned long long)outcome->runs,
 	       outcome->runs == 1 ? "" : "s");
-	print_time(outcome->from_ns);
+	print_time(session, outcome->from_ns, false);
 	printf(" to ");
-	print_time(outcome->to_ns);
-	printf(" us%s\n", outcome->failed ? ", NOT as expected" : "");
+	print_time(session, outcome->to_ns, true);
+	printf("%s\n", outcome->failed ? ", NOT as expected" : "");
 	for (const char *line = outcome->text; *line;) {
 		size_t len = strcspn(line, "\n");
 
@@ -251,10 +271,10 @@ static void on_explored(void *arg, size_t number, const struct fl_scn_explored *
 	printf("%s %zu - %s\n", failed ? "not ok" : "ok", number, explored->scenario_case->name);
 	printf("# %llu runs, %zu outcome%s; no moment was later than asked by more than ",
 	       (unsigned long long)explored->runs, explored->outcomes_count, explored->outcomes_count == 1 ? "" : "s");
-	print_time(explored->late_ns);
-	printf(" us\n");
+	print_time(session, explored->late_ns, true);
+	putchar('\n');
 	for (size_t i = 0; i < explored->outcomes_count; i++)
-		print_outcome(explored, i + 1, &explored->outcomes[i]);
+		print_outcome(session, explored, i + 1, &explored->outcomes[i]);
 	fflush(stdout);
 }
 
@@ -282,6 +302,7 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 		.moment_ns = options->moment_ns,
 		.slowness = slowness_of(options),
 		.patience_ms = fl_cli_in_box() ? BOX_PATIENCE_MS : PATIENCE_MS,
+		.host_kernel = fl_scn_box_kernel(),
 		.host = name_host(options),
 		.kernel = find_kernel,
 		.repeat_command = repeat_command,
@@ -357,8 +378,8 @@ static int do_scenario(struct fl_scn_options *options, char **argv)
 		status = diag.text[0] ? fail(&diag, FL_CLI_EXIT_USAGE) : FL_CLI_EXIT_USAGE;
 	} else if (options->list) {
 		status = list(&readings);
-	} else if (fl_scn_enter_box(options, needs_linux(options, &readings), argv, &diag) < 0) {
-		status = fail(&diag, FL_CLI_EXIT_SETUP);
+	} else if (fl_scn_enter_box(options, &readings, argv, &diag) < 0) {
+		status = fail(&diag, diag.error == -EINVAL ? FL_CLI_EXIT_USAGE : FL_CLI_EXIT_SETUP);
 	} else {
 		look_at_host(&session, &readings);
 		fl_cli_prepare_process();

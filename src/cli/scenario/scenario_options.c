@@ -37,6 +37,26 @@ static int take_host(const char *text, struct fl_scn_options *options, struct fl
 	return ret;
 }
 
+static int take_by(const char *text, struct fl_scn_options *options, struct fl_diag *diag)
+{
+	unsigned int value = 0;
+	int ret = fl_cli_parse_choice(FL_CLI_OPTION_BY, text, &value, diag);
+
+	options->by = (enum fl_scn_by)value;
+	return ret;
+}
+
+static int take_host_kernel(const char *text, struct fl_scn_options *options, struct fl_diag *diag)
+{
+	for (const char *const *name = fl_scn_host_kernels; *name; name++)
+		if (strcmp(*name, text) == 0) {
+			options->host_kernel = *name;
+			return 0;
+		}
+	return fl_cli_diag(diag, -EINVAL, "--host-kernel: \"%s\" is no kernel of the box: 6.12, 6.1 or 6.12-patched.",
+			   text);
+}
+
 static int take(void *target, int value, const char *text, const char *next, bool *took_next, struct fl_diag *diag)
 {
 	struct fl_scn_options *options = target;
@@ -63,6 +83,10 @@ static int take(void *target, int value, const char *text, const char *next, boo
 		return take_u64("--moment", text, &options->moment_ns, diag);
 	case FL_CLI_OPTION_REPEAT:
 		return fl_cli_parse_number("--repeat", text, 1, REPEAT_MAX, &options->repeat, diag);
+	case FL_CLI_OPTION_BY:
+		return take_by(text, options, diag);
+	case FL_CLI_OPTION_HOST_KERNEL:
+		return take_host_kernel(text, options, diag);
 	case FL_CLI_OPTION_SLOWNESS:
 		return fl_cli_parse_number("--slowness", text, 1, SLOWNESS_MAX, &options->slowness, diag);
 	case FL_CLI_OPTION_ALLOW_SKIPPED:
@@ -116,6 +140,8 @@ int fl_scn_options_parse(int argc, char **argv, struct fl_scn_options *options, 
 		return fl_cli_diag(diag, -EINVAL,
 				   "Say which scenarios are to be run: files *.scn, or directories that have some; see "
 				   "faultline scenario --help.");
+	if (options->by == FL_SCN_BY_INSTRUCTIONS && !options->explore && !options->has_moment)
+		return fl_cli_diag(diag, -EINVAL, "--by says what --explore and --moment go by: add one of them.");
 	if (options->native && options->host == FL_CLI_HOST_BOX)
 		return fl_cli_diag(diag, -EINVAL, "--native needs no other host: leave --host=box out.");
 	return 0;

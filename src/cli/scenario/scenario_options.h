@@ -5,6 +5,9 @@
 
 #include "cli/options.h"
 
+/* What moments are explored by. */
+enum fl_scn_by { FL_SCN_BY_TIME = 0, FL_SCN_BY_INSTRUCTIONS = 1 };
+
 struct fl_scn_options {
 	enum fl_cli_help help;
 	const char *filter;
@@ -18,6 +21,8 @@ struct fl_scn_options {
 	uint32_t repeat, jobs, slowness; /* slowness 0: what this host usually is */
 	bool keep, native, list, allow_skipped;
 	enum fl_cli_host host;
+	const char *host_kernel; /* of the box; NULL: none was named */
+	enum fl_scn_by by;
 	unsigned int quiet;
 	char **paths; /* files and directories; points into argv, NULL-terminated */
 };

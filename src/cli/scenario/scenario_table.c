@@ -2,13 +2,20 @@
 /* The options of "faultline scenario". */
 #include <stddef.h>
 
-#include "cli/options.h"
+#include "cli/scenario/scenario_options.h"
 
 /* The words are those of "run". */
 static const struct fl_cli_choice host_choices[] = {
 	{"auto", FL_CLI_HOST_AUTO, "This one if it can run Linux guests, else the box. The default."},
 	{"kvm", FL_CLI_HOST_KVM, "This one."},
 	{"box", FL_CLI_HOST_BOX, "An emulated host, which takes some seconds to start."},
+	{NULL, 0, NULL},
+};
+
+static const struct fl_cli_choice by_choices[] = {
+	{"time", FL_SCN_BY_TIME, "Of the host's clock. The default."},
+	{"instructions", FL_SCN_BY_INSTRUCTIONS,
+	 "Of the box's only CPU, on which each takes 1 ns: how busy the machine under the box is makes no difference."},
 	{NULL, 0, NULL},
 };
 
@@ -27,11 +34,17 @@ const struct fl_cli_option fl_cli_scenario_options[] = {
 	 "A case with a time \"span FROM..TO\" is run with N moments spread over the span, and with as many again between "
 	 "those that came out differently. Each distinct outcome is printed, with the moments that it came at.",
 	 NULL, NULL},
+	{FL_CLI_OPTION_BY, 0, "by", "WHAT", "time or instructions (time)", "What --explore and --moment go by.",
+	 by_choices, NULL},
 	{FL_CLI_OPTION_MOMENT, 0, "moment", "NS", "the free moment, in ns (drawn from the seed)",
 	 "Where a time of a scenario is a span, it is this long.", NULL, NULL},
 	{FL_CLI_OPTION_NATIVE, FL_CLI_COMMON, "native", NULL, "the guests' steps on this host itself",
 	 "To see what Linux itself does. There are no fault records then, and nobody looks for any.", NULL, NULL},
 	{FL_CLI_OPTION_HOST, FL_CLI_COMMON, "host", "WHERE", "auto, kvm or box (auto)", NULL, host_choices, NULL},
+	{FL_CLI_OPTION_HOST_KERNEL, 0, "host-kernel", "NAME", "the box, with this kernel",
+	 "6.12, 6.1 or 6.12-patched, which has KVM's modules of scripts/host-kernel. Where all cases say one, that is taken; "
+	 "cases that say another are skipped.",
+	 NULL, NULL},
 	{FL_CLI_OPTION_SLOWNESS, 0, "slowness", "N", "steps may take N times as long (1)",
 	 "Times that scenarios state (\"within\", and the longest of \"time\") are for an ordinary host. So many times as "
 	 "slow is this one taken to be, 50 times in the box where nothing is said, and limits are as many times as long, "

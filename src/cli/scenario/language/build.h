@@ -54,7 +54,7 @@ struct fl_scn_build {
 	struct fl_scn_step *steps[FL_SCN_ALL_ACTORS];
 	struct fl_scn_tokens *bodies[FL_SCN_ALL_ACTORS];   /* the lines of their steps */
 	struct fl_scn_family *families[FL_SCN_ALL_ACTORS]; /* of a process; threads and children have their parent's */
-	struct fl_scn_pos limit_pos, repeat_pos, span_pos;
+	struct fl_scn_pos limit_pos, repeat_pos, host_kernel_pos, span_pos;
 	uint32_t spans;
 };
 

@@ -52,6 +52,24 @@ static bool read_needs(struct fl_scn_build *build, struct fl_scn_block *block)
 	return fl_scn_no_more(head);
 }
 
+const char *const fl_scn_host_kernels[] = {"6.12", "6.1", "6.12-patched", NULL};
+
+static bool read_host_kernel(struct fl_scn_build *build, struct fl_scn_block *block)
+{
+	struct fl_scn_tokens *head = block->head;
+	uint32_t index;
+
+	if (build->host_kernel_pos.line)
+		return fl_scn_wrong(head->reader, head->pos,
+				    "There is a host-kernel already, in line %u: take one away.",
+				    build->host_kernel_pos.line);
+	build->host_kernel_pos = head->pos;
+	if (!fl_scn_need_one_of(head, "a kernel of the box (6.12, 6.1 or 6.12-patched)", fl_scn_host_kernels, &index))
+		return false;
+	build->made->host_kernel = fl_scn_host_kernels[index];
+	return fl_scn_no_more(head);
+}
+
 enum rank { FIRST, PLACES, ACTORS, EXPECTS, RANKS };
 
 static const struct kind {
@@ -60,11 +78,17 @@ static const struct kind {
 	bool has_body;
 	bool (*read)(struct fl_scn_build *build, struct fl_scn_block *block);
 } kinds[] = {
-	{"limit", FIRST, false, read_limit},	       {"repeat", FIRST, false, read_repeat},
-	{"needs", FIRST, false, read_needs},	       {"dir", FIRST, false, fl_scn_read_dir},
-	{"file", PLACES, false, fl_scn_read_file},     {"link", PLACES, false, fl_scn_read_link},
-	{"subdir", PLACES, false, fl_scn_read_subdir}, {"machine", PLACES, true, fl_scn_read_machine},
-	{"guest", ACTORS, true, fl_scn_read_guest},    {"host", ACTORS, true, fl_scn_read_host},
+	{"limit", FIRST, false, read_limit},
+	{"repeat", FIRST, false, read_repeat},
+	{"host-kernel", FIRST, false, read_host_kernel},
+	{"needs", FIRST, false, read_needs},
+	{"dir", FIRST, false, fl_scn_read_dir},
+	{"file", PLACES, false, fl_scn_read_file},
+	{"link", PLACES, false, fl_scn_read_link},
+	{"subdir", PLACES, false, fl_scn_read_subdir},
+	{"machine", PLACES, true, fl_scn_read_machine},
+	{"guest", ACTORS, true, fl_scn_read_guest},
+	{"host", ACTORS, true, fl_scn_read_host},
 	{"expect", EXPECTS, true, fl_scn_read_expect},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

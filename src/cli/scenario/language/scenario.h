@@ -284,6 +284,9 @@ struct fl_scn_expect {
 
 #define FL_SCN_NEEDS_MAX 8u
 
+/* The kernels that the box can have (scripts/box --host-kernel); ends with NULL. */
+extern const char *const fl_scn_host_kernels[];
+
 struct fl_scn_case {
 	const char *name; /* "reader[access=read,cut=page]": the file's name without .scn, and its part of the matrix */
 	const struct fl_scn_machine *machines;
@@ -294,10 +297,11 @@ struct fl_scn_case {
 	const char *const *marks;	     /* names, by index; barriers too */
 	const char *needs[FL_SCN_NEEDS_MAX]; /* programs that the host and so its guests must have */
 	uint32_t machines_count, dirs_count, files_count, actors_count, expects_count, marks_count, needs_count;
-	uint64_t limit_ns; /* for the whole case, on a quiet machine */
-	uint32_t repeat;   /* at least 1 */
-	bool needs_root;   /* some dir or step does */
-	bool poisons;	   /* takes memory from the host for good */
+	uint64_t limit_ns;	 /* for the whole case, on a quiet machine */
+	const char *host_kernel; /* one of fl_scn_host_kernels, that the box is to have; NULL: any host will do */
+	uint32_t repeat;	 /* at least 1 */
+	bool needs_root;	 /* some dir or step does */
+	bool poisons;		 /* takes memory from the host for good */
 	bool has_span;
 };
 

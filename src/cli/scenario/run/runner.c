@@ -18,7 +18,7 @@
 
 /* ---- which cases ------------------------------------------------------------------------- */
 
-static bool is_chosen(const char *filter, const struct fl_scn_case *of)
+bool fl_scn_is_chosen(const char *filter, const struct fl_scn_case *of)
 {
 	return !filter || fnmatch(filter, of->name, 0) == 0 || strstr(of->name, filter);
 }
@@ -35,7 +35,7 @@ bool fl_scn_need_linux(const struct fl_scn_text *const *texts, size_t texts_coun
 {
 	for (size_t i = 0; i < texts_count; i++)
 		for (uint32_t j = 0; j < texts[i]->cases_count; j++)
-			if (is_chosen(filter, &texts[i]->cases[j]) && has_linux(&texts[i]->cases[j]))
+			if (fl_scn_is_chosen(filter, &texts[i]->cases[j]) && has_linux(&texts[i]->cases[j]))
 				return true;
 	return false;
 }
@@ -47,7 +47,7 @@ size_t fl_scn_list_tasks(const struct fl_scn_runner_opts *opts, struct fl_scn_ta
 	for (size_t i = 0; i < opts->texts_count; i++)
 		for (uint32_t j = 0; j < opts->texts[i]->cases_count; j++) {
 			const struct fl_scn_case *of = &opts->texts[i]->cases[j];
-			uint64_t runs = is_chosen(opts->filter, of) ? (uint64_t)of->repeat * opts->repeat : 0;
+			uint64_t runs = fl_scn_is_chosen(opts->filter, of) ? (uint64_t)of->repeat * opts->repeat : 0;
 
 			for (uint64_t run = 1; run <= runs; run++, count++)
 				if (tasks)
@@ -212,6 +212,17 @@ static int make_dirs(struct fl_scn_running *run, const struct fl_scn_case *of, s
 	return ret;
 }
 
+/* Elsewhere it would show something else. */
+static int check_host_kernel(const struct fl_scn_runner_opts *opts, const char *wanted, struct fl_diag *diag)
+{
+	if (opts->native || !wanted || (opts->host_kernel && strcmp(opts->host_kernel, wanted) == 0))
+		return 0;
+	return fl_cli_diag(diag, -ENOTSUP,
+			   "it is for hosts with the kernel %s, as the box has it with --host-kernel %s; this is %s%s",
+			   wanted, wanted, opts->host_kernel ? "the box with " : "another host",
+			   opts->host_kernel ? opts->host_kernel : "");
+}
+
 static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task, size_t number,
 		    struct fl_scn_result *result)
 {
@@ -235,7 +246,10 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 
 	if (!taken)
 		return -ENOMEM;
-	int ret = fl_scn_check_needs(of, opts.native, &diag);
+	int ret = check_host_kernel(run->opts, of->host_kernel, &diag);
+
+	if (ret == 0)
+		ret = fl_scn_check_needs(of, opts.native, &diag);
 
 	if (ret == 0)
 		ret = make_dirs(run, of, &diag);

@@ -19,6 +19,7 @@ struct fl_scn_runner_opts {
 	uint64_t moment_ns;
 	unsigned int slowness;	  /* times that are stated are so many times as long at most; at least 1 */
 	unsigned int patience_ms; /* for a machine to come up, and to answer */
+	const char *host_kernel;  /* of the box that this is in; NULL: it is in none */
 	const char *host;	  /* in a few words, for the results */
 	const char *work_parent;  /* NULL: TMPDIR */
 	/* Which kernel a machine gets; 0, or -errno with a sentence, and the case is skipped. */
@@ -36,6 +37,8 @@ struct fl_scn_runner_opts {
 
 /* Whether one of the chosen cases has a machine that Linux runs in. */
 bool fl_scn_need_linux(const struct fl_scn_text *const *texts, size_t texts_count, const char *filter);
+/* filter: as in the options. */
+bool fl_scn_is_chosen(const char *filter, const struct fl_scn_case *of);
 
 /* How many runs of cases that would be. */
 size_t fl_scn_count_runs(const struct fl_scn_runner_opts *opts);

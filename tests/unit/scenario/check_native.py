@@ -130,6 +130,17 @@ def check_poison(launcher, directory):
     assert ran.returncode == 1 and "# SKIP It takes memory from this host" in ran.stdout, ran
 
 
+def check_programs(launcher, directory):
+    """What the launcher ignores or blocks it does not have its programs ignore."""
+    path = pathlib.Path(directory, "programs.scn")
+    path.write_text("# Programs.\nguest a\n\trun sh -c \"kill -PIPE \\$\\$\" => killed SIGPIPE\n"
+                    "\trun sh -c \"kill -TERM \\$\\$\" => killed SIGTERM\n"
+                    "host\n\trun sh -c \"kill -PIPE \\$\\$\" => 141\n\trun sh -c \"kill -TERM \\$\\$\" => 143\n",
+                    encoding="utf-8")
+    ran = run(launcher, str(path))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def check_explored(launcher, scenarios):
     """A truncation before and after a copy: both ends of the span come out in their own way."""
     ran = run(launcher, "--explore=24", "--filter", "copy-race", scenarios)
@@ -146,6 +157,7 @@ def main():
         check_all(launcher, scenarios, directory)
         check_wrong(launcher, directory)
         check_slow(launcher, directory)
+        check_programs(launcher, directory)
         check_partly_skipped(launcher, scenarios, directory)
         check_readme(scenarios)
         check_needs(launcher, directory)

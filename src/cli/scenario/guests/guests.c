@@ -2,7 +2,6 @@
 #include "cli/scenario/guests/guests_impl.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,6 @@
 #include "cli/diag.h"
 
 #define CONSOLE_LEN  ((size_t)256 << 10)
-#define PINGS	     8
 #define LOOK_NS	     UINT64_C(200000000)
 #define DESCRIBE_LEN 8192
 
@@ -26,8 +24,7 @@ uint64_t fl_scn_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Nothing comes through the channel of a VM that has ended: it has to be asked. Not under the lock. */
-static void look_for_end(struct fl_scn_guests *guests)
+void fl_scn_guests_look_for_end(struct fl_scn_guests *guests)
 {
 	struct fl_result result = {.size = sizeof(result)};
 
@@ -51,12 +48,12 @@ bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns)
 	if (pthread_cond_timedwait(&guests->changed, &guests->lock, &until) != ETIMEDOUT)
 		return true;
 	pthread_mutex_unlock(&guests->lock);
-	look_for_end(guests);
+	fl_scn_guests_look_for_end(guests);
 	pthread_mutex_lock(&guests->lock);
 	return fl_scn_now_ns() < deadline_ns && !guests->opts.cancelled(guests->opts.cancelled_arg);
 }
 
-static uint64_t patience(const struct fl_scn_guests *guests)
+uint64_t fl_scn_guests_patience(const struct fl_scn_guests *guests)
 {
 	return fl_scn_now_ns() + (uint64_t)guests->opts.patience_ms * 1000000u;
 }
@@ -116,7 +113,7 @@ static int make_page(struct fl_scn_guests *guests, struct fl_diag *diag)
 
 static int wait_for_hello(struct fl_scn_guests *guests, struct fl_diag *diag)
 {
-	uint64_t deadline_ns = patience(guests);
+	uint64_t deadline_ns = fl_scn_guests_patience(guests);
 	bool in_time = true;
 
 	pthread_mutex_lock(&guests->lock);
@@ -176,7 +173,7 @@ int fl_scn_guests_new(const struct fl_scn_guests_opts *opts, struct fl_scn_guest
 	return 0;
 }
 
-static void forget_faults(struct fl_scn_guests *guests)
+void fl_scn_guests_forget_faults(struct fl_scn_guests *guests)
 {
 	for (size_t i = 0; i < guests->faults_kept; i++) {
 		free((void *)(uintptr_t)guests->faults[i].fault.share);
@@ -202,222 +199,12 @@ void fl_scn_guests_free(struct fl_scn_guests *guests)
 	fl_scn_page_free(&guests->page);
 	if (guests->page_dir[0])
 		(void)rmdir(guests->page_dir);
-	forget_faults(guests);
+	fl_scn_guests_forget_faults(guests);
 	fl_cli_ring_fini(&guests->console);
 	pthread_cond_destroy(&guests->changed);
 	pthread_mutex_destroy(&guests->lock);
 	free(guests->description);
 	free(guests);
-}
-
-/* ---- a case ------------------------------------------------------------------------------ */
-
-static int say_broken(const struct fl_scn_guests *guests, struct fl_diag *diag)
-{
-	return fl_cli_diag(diag, guests->why_broken.error, "Machine %s: %s", guests->opts.machine->name,
-			   guests->why_broken.text);
-}
-
-/* Under the lock, until *flag. A machine that does not answer is of no use any more. */
-static int wait_for(struct fl_scn_guests *guests, const bool *flag, const char *what)
-{
-	uint64_t deadline_ns = patience(guests);
-
-	fl_scn_link_wake(guests);
-	while (!*flag && !guests->broken)
-		if (!fl_scn_guests_wait(guests, deadline_ns) && !*flag) {
-			guests->broken = true;
-			return fl_cli_diag(&guests->why_broken, -ETIMEDOUT, "Its actors' program did not %s in %u s.",
-					   what, guests->opts.patience_ms / 1000);
-		}
-	return *flag ? 0 : guests->why_broken.error;
-}
-
-/* The answer that took the least time says most about the other clock: it was read somewhere in between. */
-static int set_clock(struct fl_scn_guests *guests, struct fl_diag *diag)
-{
-	uint64_t best_ns = UINT64_MAX;
-	int ret = 0;
-
-	for (unsigned int i = 0; ret == 0 && i < PINGS; i++) {
-		guests->has_pong = false;
-		guests->ping_cookie++;
-		guests->ping_sent_ns = fl_scn_now_ns();
-		ret = fl_scn_wire_ping(guests->wire, guests->ping_cookie, guests->ping_sent_ns, diag);
-		if (ret == 0)
-			ret = wait_for(guests, &guests->has_pong, "answer");
-		uint64_t took_ns = guests->pong_taken_ns - guests->ping_sent_ns;
-
-		if (ret == 0 && took_ns < best_ns) {
-			best_ns = took_ns;
-			guests->guest_minus_host_ns = guests->pong_guest_ns - (guests->ping_sent_ns + took_ns / 2);
-			guests->clock_error_ns = took_ns / 2;
-		}
-	}
-	return ret;
-}
-
-static int path_in_guest(void *arg, uint32_t dir, const char *rest, char *buf, size_t buf_len)
-{
-	const struct fl_scn_guests *guests = arg;
-	const struct fl_scn_case *of = guests->current.scenario_case;
-	const struct fl_scn_machine *machine = &of->machines[guests->current.machine];
-	char path[PATH_MAX];
-	int len = -1;
-
-	if (guests->opts.native) {
-		int ret = fl_scn_workdir_file(guests->opts.workdir, &of->dirs[dir], guests->current.number, rest, path);
-
-		len = ret == 0 ? snprintf(buf, buf_len, "%s", path) : ret;
-		return len < 0 || (size_t)len >= buf_len ? -ENAMETOOLONG : 0;
-	}
-	for (uint32_t i = 0; i < machine->shares_count; i++)
-		if (machine->shares[i].dir == dir) {
-			const char *mount = machine->shares[i].mount;
-
-			if (fl_scn_case_path(guests->current.number, rest, path) == 0)
-				len = snprintf(buf, buf_len, "%s/%s", strcmp(mount, "/") == 0 ? "" : mount, path);
-			return len < 0 || (size_t)len >= buf_len ? -ENAMETOOLONG : 0;
-		}
-	return -ENOENT;
-}
-
-static uint64_t time_of(void *arg, const struct fl_scn_operand *operand)
-{
-	const struct fl_scn_guests *guests = arg;
-
-	return guests->current.time(guests->current.time_arg, operand);
-}
-
-/* Parents come before their children, so numbers rise along. */
-static void number_actors(struct fl_scn_guests *guests, uint32_t *numbers)
-{
-	const struct fl_scn_case *of = guests->current.scenario_case;
-
-	guests->actors = 0;
-	for (uint32_t i = 0; i < of->actors_count; i++) {
-		numbers[i] = UINT32_MAX;
-		if (of->actors[i].by_host || of->actors[i].machine != guests->current.machine ||
-		    guests->actors >= FL_SCN_ACTORS_MAX)
-			continue;
-		numbers[i] = guests->actors;
-		guests->of_actor[guests->actors++] = i;
-	}
-}
-
-static int send_actors(struct fl_scn_guests *guests, struct fl_diag *diag)
-{
-	const struct fl_scn_case *of = guests->current.scenario_case;
-	uint32_t *numbers = calloc(of->actors_count + 1, sizeof(*numbers));
-	int ret = 0;
-
-	if (!numbers)
-		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
-	number_actors(guests, numbers);
-	struct fl_scn_wire_run run = {.actors = numbers,
-				      .actors_count = of->actors_count,
-				      .dirs = of->dirs,
-				      .dirs_count = of->dirs_count,
-				      .path = path_in_guest,
-				      .time = time_of,
-				      .arg = guests};
-
-	for (uint32_t i = 0; ret == 0 && i < guests->actors; i++)
-		ret = fl_scn_wire_actor(guests->wire, i, &of->actors[guests->of_actor[i]], &run, diag);
-	free(numbers);
-	fl_scn_link_wake(guests);
-	return ret;
-}
-
-static int wait_for_loaded(struct fl_scn_guests *guests)
-{
-	uint64_t deadline_ns = patience(guests);
-
-	while (guests->loaded < guests->actors && !guests->broken)
-		if (!fl_scn_guests_wait(guests, deadline_ns) && guests->loaded < guests->actors) {
-			guests->broken = true;
-			return fl_cli_diag(&guests->why_broken, -ETIMEDOUT,
-					   "Its actors' program did not take the case in %u s.",
-					   guests->opts.patience_ms / 1000);
-		}
-	return guests->broken ? guests->why_broken.error : 0;
-}
-
-static int load(struct fl_scn_guests *guests, const struct fl_scn_guests_case *of, struct fl_diag *diag)
-{
-	int ret = fl_scn_page_begin(&guests->page, of->deadline_ns);
-
-	if (ret < 0)
-		return fl_cli_diag(diag, ret, "The page of marks cannot be written: %s.", strerror(-ret));
-	forget_faults(guests);
-	guests->console_from = fl_cli_ring_end(&guests->console);
-	guests->current = *of;
-	guests->loaded = 0;
-	guests->done = 0;
-	guests->questions = 0;
-	guests->lets_go = false;
-	ret = guests->broken ? guests->why_broken.error : set_clock(guests, diag);
-	if (ret == 0) {
-		ret = fl_scn_page_set_clock(&guests->page, guests->guest_minus_host_ns);
-		if (ret == 0)
-			ret = send_actors(guests, diag);
-		if (ret < 0)
-			return ret;
-		ret = wait_for_loaded(guests);
-	}
-	return ret < 0 ? say_broken(guests, diag) : 0;
-}
-
-int fl_scn_guests_load(struct fl_scn_guests *guests, const struct fl_scn_guests_case *of, struct fl_diag *diag)
-{
-	pthread_mutex_lock(&guests->lock);
-	int ret = load(guests, of, diag);
-
-	if (ret < 0)
-		guests->current.scenario_case = NULL;
-	pthread_mutex_unlock(&guests->lock);
-	return ret;
-}
-
-int fl_scn_guests_start(struct fl_scn_guests *guests, struct fl_diag *diag)
-{
-	pthread_mutex_lock(&guests->lock);
-	int ret = fl_scn_wire_start(guests->wire, diag);
-
-	pthread_mutex_unlock(&guests->lock);
-	fl_scn_link_wake(guests);
-	return ret;
-}
-
-bool fl_scn_guests_are_done(struct fl_scn_guests *guests)
-{
-	look_for_end(guests);
-	pthread_mutex_lock(&guests->lock);
-	bool done = guests->done >= guests->actors || guests->broken;
-
-	pthread_mutex_unlock(&guests->lock);
-	return done;
-}
-
-int fl_scn_guests_stop(struct fl_scn_guests *guests, struct fl_diag *diag)
-{
-	int ret;
-
-	pthread_mutex_lock(&guests->lock);
-	guests->stopped = false;
-	ret = guests->broken ? guests->why_broken.error : fl_scn_wire_stop(guests->wire, diag);
-	/* what was begun and cannot be ended is in nobody's hands any more, such as a case that was taken in half */
-	if (ret < 0 && !guests->broken) {
-		guests->broken = true;
-		guests->why_broken = *diag;
-	}
-	if (ret == 0)
-		ret = wait_for(guests, &guests->stopped, "stop");
-	if (ret < 0 && guests->broken)
-		(void)say_broken(guests, diag);
-	guests->current.scenario_case = NULL;
-	pthread_mutex_unlock(&guests->lock);
-	return ret;
 }
 
 /* ---- looking at it ----------------------------------------------------------------------- */

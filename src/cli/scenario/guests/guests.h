@@ -3,7 +3,8 @@
  * Where the guests' actors of a case live: a VM, or, in a native run, this host itself. One is kept from case to case
  * as long as its actors answer; a case borrows it.
  *
- *	guests.c	the life of one, and what a case does with it
+ *	guests.c	the life of one, and what can be asked of it
+ *	guests_case.c	what a case does with it
  *	guests_held.c	faults in which a CPU waits for the host's steps
  *	guests_link.c	the thread that speaks with its actors (guest/scenario_wire.h)
  *	guests_vm.c	makes it of a VM

@@ -76,6 +76,12 @@ void fl_scn_link_wake(struct fl_scn_guests *guests);
 /* Under the lock: waits for a change, until deadline_ns. False: it is over, or nobody waits any more. */
 bool fl_scn_guests_wait(struct fl_scn_guests *guests, uint64_t deadline_ns);
 
+/* When it will have been waited for long enough. */
+uint64_t fl_scn_guests_patience(const struct fl_scn_guests *guests);
+/* Nothing comes through the channel of a VM that has ended: it has to be asked. Not under the lock. */
+void fl_scn_guests_look_for_end(struct fl_scn_guests *guests);
+void fl_scn_guests_forget_faults(struct fl_scn_guests *guests); /* under the lock */
+
 /* fl_decide_fn */
 enum fl_action fl_scn_guests_decide(void *arg, const struct fl_fault *fault);
 

@@ -2,9 +2,7 @@
 #include "cli/scenario/guests/guests_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +12,10 @@
 #include <unistd.h>
 
 #include "cli/diag.h"
+#include "cli/scenario/host/spawn.h"
 
-#define CHANNEL_FD 3 /* of the program, which is told its number */
-#define PAGE_NAME  FL_SCN_PAGE_ENV "="
+#define CHANNEL_NUMBER "3" /* of FL_SCN_SPAWN_CHANNEL_FD: the program is told */
+#define PAGE_NAME      FL_SCN_PAGE_ENV "="
 
 /* The library has the program in it, for its guests. */
 static int program_fd(struct fl_diag *diag)
@@ -33,45 +32,17 @@ static int program_fd(struct fl_diag *diag)
 	return fl_cli_diag(diag, -EIO, "The actors' program cannot be written to memory.");
 }
 
-static int spawn(const char *path, int channel, char *const *env, pid_t *pid)
-{
-	char number[] = "3";
-	char *const argv[] = {(char *)(uintptr_t) "faultline-actors", (char *)(uintptr_t) "scenario", number, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int ret = posix_spawn_file_actions_init(&actions);
-
-	if (ret)
-		return -ret;
-	ret = posix_spawnattr_init(&attributes);
-	sigemptyset(&none);
-	if (ret == 0)
-		ret = posix_spawnattr_setsigmask(&attributes, &none);
-	if (ret == 0)
-		ret = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	if (ret == 0)
-		ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-	if (ret == 0)
-		ret = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	if (ret == 0)
-		ret = posix_spawn_file_actions_adddup2(&actions, channel, CHANNEL_FD);
-	if (ret == 0)
-		ret = posix_spawn(pid, path, &actions, &attributes, argv, env);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -ret;
-}
-
 static int start_program(struct fl_scn_guests *guests, int fd, int channel, struct fl_diag *diag)
 {
 	char path[32], page[PATH_MAX + sizeof(PAGE_NAME)];
 	char here[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	char *const env[] = {page, here, NULL};
+	char name[] = "faultline-actors", word[] = "scenario", number[] = CHANNEL_NUMBER;
+	char *const env[] = {page, here, NULL}, *const argv[] = {name, word, number, NULL};
+	const struct fl_scn_spawn what = {.path = path, .argv = argv, .env = env, .channel = channel};
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	snprintf(page, sizeof(page), PAGE_NAME "%s", guests->page.path);
-	int ret = spawn(path, channel, env, &guests->pid);
+	int ret = fl_scn_spawn(&what, &guests->pid);
 
 	return ret < 0 ? fl_cli_diag(diag, ret, "The actors' program cannot be started: %s.", strerror(-ret)) : 0;
 }

@@ -2,16 +2,16 @@
 #include "cli/scenario/host/host_run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/scenario/host/spawn.h"
 
 #define WORDS_MAX 64
 #define LOOK_MS	  50 /* whether the case is over */
@@ -52,38 +52,6 @@ static char **translate_all(const struct fl_scn_host_place *place, const char *c
 	return all;
 }
 
-/* A process group of its own, nothing on its input, what it says goes where people look. */
-static int start(char **words, pid_t *pid)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int ret = posix_spawn_file_actions_init(&actions);
-
-	if (ret)
-		return -ret;
-	ret = posix_spawnattr_init(&attributes);
-	if (ret) {
-		posix_spawn_file_actions_destroy(&actions);
-		return -ret;
-	}
-	sigemptyset(&none);
-	ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (ret == 0)
-		ret = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	if (ret == 0)
-		ret = posix_spawnattr_setsigmask(&attributes, &none);
-	if (ret == 0)
-		ret = posix_spawnattr_setpgroup(&attributes, 0);
-	if (ret == 0)
-		ret = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-	if (ret == 0)
-		ret = posix_spawnp(pid, words[0], &actions, &attributes, words, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -ret;
-}
-
 static int64_t left_ms(uint64_t deadline_ns)
 {
 	struct timespec now;
@@ -120,7 +88,9 @@ int fl_scn_host_run(const struct fl_scn_host_place *place, const char *const *wo
 
 	if (!all)
 		return -ENOMEM;
-	int ret = start(all, &pid);
+	const struct fl_scn_spawn what = {
+		.path = all[0], .argv = all, .env = environ, .channel = -1, .own_group = true};
+	int ret = fl_scn_spawn(&what, &pid);
 
 	free_words(all);
 	if (ret < 0)

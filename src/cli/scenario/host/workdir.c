@@ -1,36 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/scenario/host/workdir.h"
+#include "cli/scenario/host/workdir_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/diag.h"
 
 #define OPEN_DIRS_MAX 16
-
-struct made_dir {
-	struct made_dir *next;
-	char name[64]; /* below dirs/ */
-	bool mounted;
-	struct fl_scn_failing *failing; /* NULL: not of that kind */
-	unsigned int user;		/* number of the case that has it, if it is mounted; 0: none */
-};
-
-struct fl_scn_workdir {
-	char path[PATH_MAX];
-	pthread_mutex_t lock;  /* guards made, the making, and who uses what */
-	pthread_cond_t unused; /* some dir has lost its user */
-	struct made_dir *made;
-};
 
 static const char *parent_of(const char *parent)
 {
@@ -86,12 +69,12 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 }
 
 /* Not into other file systems: what is mounted there is none of ours. */
-static void remove_tree(const char *path)
+void fl_scn_remove_tree(const char *path)
 {
 	(void)nftw(path, remove_one, OPEN_DIRS_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-static int name_of(const struct fl_scn_dir *dir, char *name, size_t size)
+int fl_scn_dir_name(const struct fl_scn_dir *dir, char *name, size_t size)
 {
 	static const char *const kinds[] = {"plain", "tmpfs", "failing"};
 	memset(name, 0, size);
@@ -100,14 +83,14 @@ static int name_of(const struct fl_scn_dir *dir, char *name, size_t size)
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-static int path_of(const struct fl_scn_workdir *workdir, const char *name, char path[PATH_MAX])
+int fl_scn_made_dir_path(const struct fl_scn_workdir *workdir, const char *name, char path[PATH_MAX])
 {
 	int len = snprintf(path, PATH_MAX, "%s/dirs/%s", workdir->path, name);
 
 	return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-static void unmount(const struct made_dir *made, const char *path, bool keep)
+static void unmount(const struct fl_scn_made_dir *made, const char *path, bool keep)
 {
 	if (made->failing)
 		fl_scn_failing_free(made->failing, keep);
@@ -122,15 +105,15 @@ void fl_scn_workdir_free(struct fl_scn_workdir *workdir, bool keep)
 	if (!workdir)
 		return;
 	while (workdir->made) {
-		struct made_dir *made = workdir->made;
+		struct fl_scn_made_dir *made = workdir->made;
 
 		workdir->made = made->next;
-		if (path_of(workdir, made->name, path) == 0)
+		if (fl_scn_made_dir_path(workdir, made->name, path) == 0)
 			unmount(made, path, keep);
 		free(made);
 	}
 	if (!keep)
-		remove_tree(workdir->path);
+		fl_scn_remove_tree(workdir->path);
 	pthread_cond_destroy(&workdir->unused);
 	pthread_mutex_destroy(&workdir->lock);
 	free(workdir);
@@ -181,7 +164,7 @@ static int mount_failing(const struct fl_scn_dir *dir, const char *path, struct 
 	return 0;
 }
 
-static int mount_dir(struct made_dir *made, const struct fl_scn_dir *dir, const char *path, struct fl_diag *diag)
+static int mount_dir(struct fl_scn_made_dir *made, const struct fl_scn_dir *dir, const char *path, struct fl_diag *diag)
 {
 	switch (dir->kind) {
 	case FL_SCN_DIR_TMPFS:
@@ -193,9 +176,9 @@ static int mount_dir(struct made_dir *made, const struct fl_scn_dir *dir, const 
 	}
 }
 
-static struct made_dir *find_made(const struct fl_scn_workdir *workdir, const char *name)
+struct fl_scn_made_dir *fl_scn_find_made_dir(const struct fl_scn_workdir *workdir, const char *name)
 {
-	struct made_dir *made = workdir->made;
+	struct fl_scn_made_dir *made = workdir->made;
 
 	while (made && strcmp(made->name, name) != 0)
 		made = made->next;
@@ -205,7 +188,7 @@ static struct made_dir *find_made(const struct fl_scn_workdir *workdir, const ch
 static int make_dir(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, const char *name, const char *path,
 		    struct fl_diag *diag)
 {
-	struct made_dir *made = calloc(1, sizeof(*made));
+	struct fl_scn_made_dir *made = calloc(1, sizeof(*made));
 
 	if (!made)
 		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
@@ -229,13 +212,13 @@ static int make_dir(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir
 int fl_scn_workdir_dir(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, char path[PATH_MAX],
 		       struct fl_diag *diag)
 {
-	char name[sizeof(((struct made_dir *)0)->name)];
+	char name[sizeof(((struct fl_scn_made_dir *)0)->name)];
 	int ret = 0;
 
-	if (name_of(dir, name, sizeof(name)) < 0 || path_of(workdir, name, path) < 0)
+	if (fl_scn_dir_name(dir, name, sizeof(name)) < 0 || fl_scn_made_dir_path(workdir, name, path) < 0)
 		return fl_cli_diag(diag, -ENAMETOOLONG, "dir %s: choose a shorter name.", dir->name);
 	pthread_mutex_lock(&workdir->lock);
-	if (!find_made(workdir, name))
+	if (!fl_scn_find_made_dir(workdir, name))
 		ret = make_dir(workdir, dir, name, path, diag);
 	pthread_mutex_unlock(&workdir->lock);
 	return ret;
@@ -251,178 +234,13 @@ int fl_scn_case_path(unsigned int number, const char *rest, char path[PATH_MAX])
 int fl_scn_workdir_file(const struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, unsigned int number,
 			const char *rest, char path[PATH_MAX])
 {
-	char name[sizeof(((struct made_dir *)0)->name)];
+	char name[sizeof(((struct fl_scn_made_dir *)0)->name)];
 	char below[PATH_MAX], top[PATH_MAX];
 
-	if (name_of(dir, name, sizeof(name)) < 0 || path_of(workdir, name, top) < 0 ||
+	if (fl_scn_dir_name(dir, name, sizeof(name)) < 0 || fl_scn_made_dir_path(workdir, name, top) < 0 ||
 	    fl_scn_case_path(number, rest, below) < 0)
 		return -ENAMETOOLONG;
 	int len = snprintf(path, PATH_MAX, "%s/%s", top, below);
 
 	return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
-static int make_case_dirs(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
-			  struct fl_diag *diag)
-{
-	char path[PATH_MAX];
-
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++)
-		if (fl_scn_workdir_file(workdir, &scenario_case->dirs[i], number, "", path) < 0 ||
-		    mkdir(path, 0777) < 0)
-			return fl_cli_diag(diag, -errno, "%s cannot be made: %s.", path, strerror(errno));
-	return 0;
-}
-
-static int make_files(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
-		      struct fl_diag *diag)
-{
-	char path[PATH_MAX];
-
-	for (uint32_t i = 0; i < scenario_case->files_count; i++) {
-		const struct fl_scn_file *file = &scenario_case->files[i];
-		const struct fl_scn_dir *dir = &scenario_case->dirs[file->dir];
-
-		if (fl_scn_workdir_file(workdir, dir, number, "", path) < 0)
-			return fl_cli_diag(diag, -ENAMETOOLONG, "%s/%s: choose a shorter name.", dir->name, file->path);
-		size_t top_len = strlen(path) + 1;
-
-		if (fl_scn_workdir_file(workdir, dir, number, file->path, path) < 0)
-			return fl_cli_diag(diag, -ENAMETOOLONG, "%s/%s: choose a shorter name.", dir->name, file->path);
-		int ret = fl_scn_make_file(file, path, top_len);
-
-		if (ret < 0)
-			return fl_cli_diag(diag, ret, "file %s/%s of line %u cannot be made: %s.", dir->name,
-					   file->path, file->pos.line, strerror(-ret));
-	}
-	return 0;
-}
-
-/* ---- whose a dir is ---------------------------------------------------------------------- */
-
-/* The dir, if it is a file system and `user` has it. With the lock. */
-static struct made_dir *find_used(const struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, unsigned int user)
-{
-	char name[sizeof(((struct made_dir *)0)->name)];
-	struct made_dir *made = name_of(dir, name, sizeof(name)) < 0 ? NULL : find_made(workdir, name);
-
-	return made && made->mounted && made->user == user ? made : NULL;
-}
-
-static struct made_dir *find_own(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir, unsigned int number)
-{
-	pthread_mutex_lock(&workdir->lock);
-	struct made_dir *made = find_used(workdir, dir, number);
-
-	pthread_mutex_unlock(&workdir->lock);
-	return made;
-}
-
-static bool can_be_taken(const struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case)
-{
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++)
-		if (scenario_case->dirs[i].kind != FL_SCN_DIR_PLAIN && !find_used(workdir, &scenario_case->dirs[i], 0))
-			return false;
-	return true;
-}
-
-static void set_user(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int from,
-		     unsigned int to)
-{
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
-		struct made_dir *made = find_used(workdir, &scenario_case->dirs[i], from);
-
-		if (made)
-			made->user = to;
-	}
-}
-
-/* All at once: nobody has one and waits for another. */
-static int take_dirs(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
-		     struct fl_diag *diag)
-{
-	pthread_mutex_lock(&workdir->lock);
-	while (!can_be_taken(workdir, scenario_case))
-		pthread_cond_wait(&workdir->unused, &workdir->lock);
-	set_user(workdir, scenario_case, 0, number);
-	pthread_mutex_unlock(&workdir->lock);
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
-		const struct fl_scn_dir *dir = &scenario_case->dirs[i];
-		struct fl_scn_failing *failing = fl_scn_workdir_failing(workdir, dir);
-
-		if (failing && fl_scn_failing_begin(failing) < 0)
-			return fl_cli_diag(diag, -EIO, "dir %s: the server of its file system is gone.", dir->name);
-	}
-	return 0;
-}
-
-struct fl_scn_failing *fl_scn_workdir_failing(struct fl_scn_workdir *workdir, const struct fl_scn_dir *dir)
-{
-	char name[sizeof(((struct made_dir *)0)->name)];
-
-	if (name_of(dir, name, sizeof(name)) < 0)
-		return NULL;
-	pthread_mutex_lock(&workdir->lock);
-	struct made_dir *made = find_made(workdir, name);
-
-	pthread_mutex_unlock(&workdir->lock);
-	return made ? made->failing : NULL;
-}
-
-int fl_scn_workdir_begin(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
-			 struct fl_diag *diag)
-{
-	char path[PATH_MAX];
-	int ret = 0;
-
-	for (uint32_t i = 0; ret == 0 && i < scenario_case->dirs_count; i++)
-		ret = fl_scn_workdir_dir(workdir, &scenario_case->dirs[i], path, diag);
-	if (ret == 0)
-		ret = take_dirs(workdir, scenario_case, number, diag);
-	if (ret == 0)
-		ret = make_case_dirs(workdir, scenario_case, number, diag);
-	return ret < 0 ? ret : make_files(workdir, scenario_case, number, diag);
-}
-
-void fl_scn_workdir_let_go(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number)
-{
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
-		const struct made_dir *made = find_own(workdir, &scenario_case->dirs[i], number);
-
-		/* a server that does not answer fails what comes next, too */
-		if (made && made->failing)
-			(void)!fl_scn_failing_end(made->failing);
-	}
-}
-
-static void make_writable(const struct fl_scn_workdir *workdir, const struct made_dir *made)
-{
-	struct statvfs status;
-	char path[PATH_MAX];
-
-	if (path_of(workdir, made->name, path) == 0 && statvfs(path, &status) == 0 && (status.f_flag & ST_RDONLY))
-		(void)mount(NULL, path, NULL, MS_REMOUNT, NULL);
-}
-
-void fl_scn_workdir_end(struct fl_scn_workdir *workdir, const struct fl_scn_case *scenario_case, unsigned int number,
-			bool keep)
-{
-	char path[PATH_MAX];
-
-	fl_scn_workdir_let_go(workdir, scenario_case, number);
-	for (uint32_t i = 0; i < scenario_case->dirs_count; i++) {
-		const struct fl_scn_dir *dir = &scenario_case->dirs[i];
-		const struct made_dir *made = find_own(workdir, dir, number);
-
-		if (made)
-			make_writable(workdir, made);
-		if (fl_scn_workdir_file(workdir, dir, number, FL_SCN_FILLER, path) == 0)
-			(void)unlink(path);
-		if (!keep && fl_scn_workdir_file(workdir, dir, number, "", path) == 0)
-			remove_tree(path);
-	}
-	pthread_mutex_lock(&workdir->lock);
-	set_user(workdir, scenario_case, number, 0);
-	pthread_cond_broadcast(&workdir->unused);
-	pthread_mutex_unlock(&workdir->lock);
 }

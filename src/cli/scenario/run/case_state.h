@@ -2,7 +2,8 @@
 /*
  * A case while it runs, for its parts:
  *
- *	case_run.c	from its files to its verdict
+ *	case_run.c	from its files to its end
+ *	case_end.c	what is known of it when all have ended, and its verdict
  *	host_actor.c	a thread for each block of the host's
  *	timeline.c	what was seen, as lanes and events
  */
@@ -56,6 +57,13 @@ uint64_t fl_scn_case_mark_time(struct fl_scn_case_state *state, uint32_t mark);
 
 /* How long a time of a step is in this run. */
 uint64_t fl_scn_case_time(const struct fl_scn_case_state *state, const struct fl_scn_operand *operand, uint64_t place);
+
+/* It is to end, without a verdict. */
+bool fl_scn_case_is_cancelled(const struct fl_scn_case_state *state);
+/* Says so in its result. 0; -ENOMEM. */
+FL_CHECKED int fl_scn_case_say_cancelled(struct fl_scn_result *result);
+/* When all have been stopped: collects what came, and judges it unless the case was cancelled. 0; -ENOMEM. */
+FL_CHECKED int fl_scn_case_conclude(struct fl_scn_case_state *state);
 
 /* The threads of the host's blocks. 0, or -errno without threads. */
 FL_CHECKED int fl_scn_hosts_start(struct fl_scn_case_state *state);

@@ -40,6 +40,14 @@ struct fl_scn_pool {
  */
 FL_CHECKED int fl_scn_run_task(struct fl_scn_running *running, struct fl_scn_pool *pool, const struct fl_scn_task *task,
 			       size_t number, struct fl_scn_result **result);
+/*
+ * A machine for the case, besides those that it has taken already: one that is kept, or a new one. 0; -errno with a
+ * sentence.
+ */
+FL_CHECKED int fl_scn_pool_find(struct fl_scn_running *run, struct fl_scn_pool *pool, const struct fl_scn_task *task,
+				uint32_t machine, struct fl_scn_guests **taken, struct fl_diag *diag);
+/* Drops what does not answer any more, and the oldest of those that the case has no use for. */
+void fl_scn_pool_tidy(struct fl_scn_pool *pool, struct fl_scn_guests *const *taken, size_t count);
 void fl_scn_pool_fini(struct fl_scn_pool *pool);
 
 /* Which runs of which cases the options choose; tasks NULL: their number alone. */

@@ -34,7 +34,7 @@ const struct fl_cli_option fl_cli_scenario_options[] = {
 	 "A case with a time \"span FROM..TO\" is run with N moments spread over the span, and with as many again between "
 	 "those that came out differently. Each distinct outcome is printed, with the moments that it came at.",
 	 NULL, NULL},
-	{FL_CLI_OPTION_BY, 0, "by", "WHAT", "time or instructions (time)", "What --explore and --moment go by.",
+	{FL_CLI_OPTION_BY, 0, "by", "WHAT", "what moments are counted in (time)", "What --explore and --moment go by.",
 	 by_choices, NULL},
 	{FL_CLI_OPTION_MOMENT, 0, "moment", "NS", "the free moment, in ns (drawn from the seed)",
 	 "Where a time of a scenario is a span, it is this long.", NULL, NULL},

@@ -146,7 +146,7 @@ bool small_channel_read(struct fl_actor_port *port)
 	}
 }
 
-void small_channel_flush(struct fl_actor_port *port)
+bool small_channel_flush(struct fl_actor_port *port)
 {
 	struct small_buffer buffer = {.at = channel.out_bytes, .len = (uint32_t)FL_MIN(port->out_len, (size_t)OUT_LEN)};
 	uint16_t first;
@@ -155,11 +155,12 @@ void small_channel_flush(struct fl_actor_port *port)
 	if (channel.out_busy && small_queue_take(&channel.out, &first, &len))
 		channel.out_busy = false;
 	if (channel.out_busy || !buffer.len)
-		return;
+		return channel.out_busy;
 	memcpy(channel.out_bytes, port->out, buffer.len);
 	memmove(port->out, port->out + buffer.len, port->out_len - buffer.len);
 	port->out_len -= buffer.len;
 	small_queue_put(&channel.out, 0, &buffer, 1, 0);
 	small_queue_notify(&channel.out);
 	channel.out_busy = true;
+	return true;
 }

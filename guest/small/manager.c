@@ -93,31 +93,36 @@ static const struct fl_actor_talk_ops talk_ops = {.map_page = map_page, .start =
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
+/* False: the host has not taken all that is to be told. */
 static bool talk(void)
 {
 	struct fl_diag diag;
-	bool news = small_channel_read(&manager.port);
 
+	(void)small_channel_read(&manager.port);
 	if (fl_actor_talk_take(&manager.talk, &diag))
 		small_die("%s", diag.text);
 	if (manager.talk.started && (manager.system.news || manager.more)) {
 		manager.system.news = false;
 		manager.more = fl_actor_tell(&manager.world, manager.told, &manager.port);
 	}
-	small_channel_flush(&manager.port);
-	return news || manager.port.out_len || manager.more;
+	return !small_channel_flush(&manager.port);
 }
 
+/*
+ * What is new is with the host before an actor goes on: its next step may be the last of the machine, where the policy
+ * is to stop.
+ */
 void small_manage(void)
 {
 	manager.world = (struct fl_actor_world){.actors = actors, .system = &manager.system};
 	manager.talk = (struct fl_actor_talk){.world = &manager.world, .port = &manager.port, .ops = &talk_ops};
 	fl_actor_talk_hello(&manager.talk, 1, FL_PAGE_LEN);
 	for (;;) {
-		uint64_t events = small_events, left = small_actors_turn();
-		bool busy = talk();
+		uint64_t events = small_events, left = SLEEP_NS;
 
-		if (left && !busy)
+		if (talk())
+			left = small_actors_turn();
+		if (left)
 			small_idle(events, FL_MIN(left, SLEEP_NS));
 	}
 }

@@ -103,8 +103,9 @@ bool small_queue_take(struct small_queue *queue, uint16_t *first, uint32_t *len)
 /* ---- channel.c ---- */
 
 void small_channel_init(struct small_device *device, const char *name);
-bool small_channel_read(struct fl_actor_port *port);  /* what is there; true if there was something */
-void small_channel_flush(struct fl_actor_port *port); /* what can be written now */
+bool small_channel_read(struct fl_actor_port *port); /* what is there; true if there was something */
+bool small_channel_flush(
+	struct fl_actor_port *port); /* what can be written now; true: the host has not taken all yet */
 
 /* ---- fuse.c ---- */
 

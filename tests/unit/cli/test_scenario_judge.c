@@ -191,6 +191,58 @@ static void a_step_that_fails_is_told_with_what_came(void **state)
 	assert_fails(world, 7, "reader: read m+8192 8: expected ok, got SIGBUS BUS_ADRERR at m+8193");
 }
 
+/* A record's cause and access are wished for beside the address: each is a reason to fail, and a record that is
+ * missing. */
+static void a_record_must_say_what_is_wished(void **state)
+{
+	static const struct {
+		enum fl_cause cause;
+		enum fl_access access;
+		const char *said;
+	} wrong[] = {
+		{FL_CAUSE_IO_ERROR, FL_ACCESS_READ, "SIGBUS BUS_ADRERR at m+8193 record io-error read"},
+		{FL_CAUSE_TRUNCATED, FL_ACCESS_WRITE, "SIGBUS BUS_ADRERR at m+8193 record truncated write"},
+		{FL_CAUSE_NONE, FL_ACCESS_UNKNOWN, "SIGBUS BUS_ADRERR at m+8193"},
+	};
+	struct world *world = *state;
+	struct fl_scn_seen seen = lost;
+	char text[FL_SCN_WORDS_LEN];
+
+	world->steps[0].wishes_count = 1;
+	world->wishes[0] = wish_lost(8193, 8193);
+	world->wishes[0].has_record = true;
+	world->wishes[0].cause = FL_CAUSE_TRUNCATED;
+	world->wishes[0].access = FL_ACCESS_READ;
+	seen.has_records = true;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		seen.cause = wrong[i].cause;
+		seen.access = wrong[i].access;
+		assert_false(fl_scn_step_fits(&world->steps[0], &seen));
+		fl_scn_say_seen(&world->scenario_case, 0, &seen, text);
+		assert_string_equal(text, wrong[i].said);
+	}
+	fl_scn_say_wish(&world->scenario_case, 0, &world->wishes[0], text);
+	assert_string_equal(text, "lost at m+8193 record truncated read");
+	seen.cause = FL_CAUSE_TRUNCATED;
+	seen.access = FL_ACCESS_READ;
+	see(world, 0, seen);
+	assert_passes(world);
+}
+
+/* Where nobody is told what records say, a wish for one is a wish for the address. */
+static void a_record_is_not_missed_where_there_are_none(void **state)
+{
+	struct world *world = *state;
+
+	world->steps[0].wishes_count = 1;
+	world->wishes[0] = wish_lost(8193, 8193);
+	world->wishes[0].has_record = true;
+	world->wishes[0].cause = FL_CAUSE_IO_ERROR;
+	world->wishes[0].access = FL_ACCESS_WRITE;
+	see(world, 0, lost);
+	assert_passes(world);
+}
+
 static void a_lost_page_must_be_named_exactly(void **state)
 {
 	struct world *world = *state;
@@ -512,6 +564,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_step_that_ends_with_the_cases_time_fails),
 	TEST(a_step_may_end_late_that_may_be_left_out),
 	TEST(a_step_that_fails_is_told_with_what_came),
+	TEST(a_record_must_say_what_is_wished),
+	TEST(a_record_is_not_missed_where_there_are_none),
 	TEST(a_lost_page_must_be_named_exactly),
 	TEST(a_wrong_address_is_none),
 	TEST(an_address_in_another_mapping_is_none),

@@ -44,6 +44,11 @@ uint32_t small_process_number(const struct fl_actor_self *self)
 	return self->thread->number;
 }
 
+const struct fl_actor_thread *small_current(void)
+{
+	return current;
+}
+
 int32_t fl_actor_cpu(void)
 {
 	return 0;
@@ -276,6 +281,7 @@ static void __attribute__((noreturn)) kill_process(struct fl_actor_thread *kille
 		if (thread->turn != GOES_ON || thread->process != killed->process)
 			continue;
 		thread->turn = OVER;
+		small_abandon(thread);
 		small_killed(thread->self.actor->head.actor, (uint32_t)signal);
 		if (thread->self.actor->step < thread->self.actor->head.steps)
 			(void)fl_actor_record(thread->self.actor, thread->self.actor->step, &outcome);

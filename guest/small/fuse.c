@@ -23,7 +23,9 @@ struct small_share {
 	char tag[TAG_LEN + 1];
 	char mount[SMALL_PATH_MAX];
 	size_t mount_len; /* 0: at / */
-	bool mounted, busy;
+	bool mounted;
+	bool busy, abandoned; /* somebody has asked; and will not take the answer */
+	const struct fl_actor_thread *asker;
 	uint64_t requests;
 	struct fuse_in_header in;
 	struct fuse_out_header out;
@@ -81,11 +83,26 @@ static void send(struct small_share *share, const struct small_request *request)
 	small_queue_notify(&share->queue);
 }
 
+static bool is_free(struct small_share *share)
+{
+	if (share->abandoned && has_answer(share))
+		share->busy = share->abandoned = false;
+	return !share->busy;
+}
+
+void small_abandon(const struct fl_actor_thread *thread)
+{
+	for (uint32_t i = 0; i < shares_count; i++)
+		if (shares[i].busy && shares[i].asker == thread)
+			shares[i].abandoned = true;
+}
+
 int small_fuse(struct small_share *share, struct small_request *request)
 {
-	while (share->busy)
+	while (!is_free(share))
 		small_give_way(LOOK_NS);
 	share->busy = true;
+	share->asker = small_current();
 	share->out = (struct fuse_out_header){0};
 	send(share, request);
 	wait_for_answer(share);
@@ -118,14 +135,14 @@ void small_forget(struct small_share *share, uint64_t node)
 		(void)small_fuse(share, &request);
 }
 
+/* When there are no actors any more. */
 bool small_shares_are_idle(void)
 {
 	bool idle = true;
 
 	for (uint32_t i = 0; i < shares_count; i++) {
-		if (shares[i].busy && has_answer(&shares[i]))
-			shares[i].busy = false;
-		idle &= !shares[i].busy;
+		shares[i].abandoned = shares[i].busy;
+		idle &= is_free(&shares[i]);
 	}
 	return idle;
 }

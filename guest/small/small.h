@@ -112,8 +112,10 @@ bool small_channel_flush(
 struct small_share;
 void small_share_init(struct small_device *device);
 void small_shares_mount(void); /* by the words of the command line */
-/* Nothing of any case is open or mapped any more. */
+/* No request is under way. */
 bool small_shares_are_idle(void);
+/* Whoever asked will not take the answer. */
+void small_abandon(const struct fl_actor_thread *thread);
 
 /* What a request answers: 0 or -errno. in: its arguments, of two pieces; out: of this length or shorter. */
 struct small_request {
@@ -171,6 +173,8 @@ void small_actors_forget(void);
 /* Of an actor or, where none has the turn, of the kernel itself: lets that much time go by. */
 void small_give_way(uint64_t ns);
 void small_pvpf_init(void);
+/* Who has the turn; NULL: the kernel itself. */
+const struct fl_actor_thread *small_current(void);
 /* Bytes of the actor's own, SMALL_PIECE_LEN; the number of its process, below FL_SCN_ACTORS_MAX. */
 uint8_t *small_scratch(const struct fl_actor_self *self);
 uint32_t small_process_number(const struct fl_actor_self *self);

@@ -4,10 +4,9 @@
 
 #include "cli/scenario/scenario_options.h"
 
-/* The words are those of "run". */
 static const struct fl_cli_choice host_choices[] = {
-	{"auto", FL_CLI_HOST_AUTO, "This one if it can run Linux guests, else the box. The default."},
-	{"kvm", FL_CLI_HOST_KVM, "This one."},
+	{"auto", FL_CLI_HOST_AUTO, "This one if it can run what the chosen cases want, else the box. The default."},
+	{"kvm", FL_CLI_HOST_KVM, "This one. Where it cannot run Linux, cases that want it are skipped."},
 	{"box", FL_CLI_HOST_BOX, "An emulated host, which takes some seconds to start."},
 	{NULL, 0, NULL},
 };

@@ -223,10 +223,14 @@ static void set_signal(struct fl_actor_outcome *outcome, int number, int code, u
 	outcome->addr = addr;
 }
 
-/* What Linux without a host below does to who touches such a page. */
+/* What Linux without a host below does to who touches such a page; a stock one, if nobody knows which byte it was. */
 static void take_cause(const struct pvpf_record *record, struct fl_actor_outcome *outcome)
 {
-	if (!(record->flags & PVPF_FLAG_GVA) || record->gva != SMALL_WINDOWS + record->gpa)
+	if (!(record->flags & PVPF_FLAG_GVA)) {
+		set_signal(outcome, SIGBUS, SI_KERNEL, 0);
+		return;
+	}
+	if (record->gva != SMALL_WINDOWS + record->gpa)
 		small_die("a record names 0x%llx and 0x%llx", (unsigned long long)record->gva,
 			  (unsigned long long)record->gpa);
 	outcome->cause = (uint16_t)record->cause;

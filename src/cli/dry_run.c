@@ -64,13 +64,11 @@ static void print_machine(FILE *out, const struct fl_cli_options *options, const
 static void print_share(FILE *out, const struct fl_cli_share *share, bool is_root)
 {
 	if (is_root)
-		fprintf(out, "root = %s%s%s%s\n", share->dir,
-			share->writable	 ? ":rw"
-			: share->overlay ? ":overlay"
-					 : "",
-			share->overlay_dir ? "=" : "", share->overlay_dir ? share->overlay_dir : "");
+		fprintf(out, "root = %s%s", share->dir, share->writable ? ":rw" : "");
 	else
-		fprintf(out, "%s = %s=%s\n", share->writable ? "rwdir" : "rodir", share->mount, share->dir);
+		fprintf(out, "%s = %s=%s", share->writable ? "rwdir" : "rodir", share->mount, share->dir);
+	fprintf(out, "%s%s%s\n", share->overlay ? ":overlay" : "", share->overlay_dir ? "=" : "",
+		share->overlay_dir ? share->overlay_dir : "");
 	print_choice(out, FL_CLI_OPTION_DAX, share->mount, share->dax);
 	print_choice(out, FL_CLI_OPTION_MAP, share->mount, share->users);
 	print_choice(out, FL_CLI_OPTION_MOUNTS, share->mount, share->one_mount);

@@ -67,25 +67,28 @@ static int add_share(struct fl_cli_options *options, const char *option, const c
 	return 0;
 }
 
-/* "DIR:GUESTPATH", "DIR:GUESTPATH:ro", "DIR:GUESTPATH:rw" */
+/* "DIR:GUESTPATH", and behind that ":ro", ":rw", ":overlay" or ":overlay=CHANGES" */
 static int add_volume(struct fl_cli_options *options, const char *text, struct fl_diag *diag)
 {
 	const char *colon = strchr(text, ':');
 	const char *second = colon ? strchr(colon + 1, ':') : NULL;
 	bool read_only = second && strcmp(second, ":ro") == 0;
+	bool overlay = second && (strcmp(second, ":overlay") == 0 || strncmp(second, ":overlay=", 9) == 0);
+	bool good = !second || read_only || overlay || strcmp(second, ":rw") == 0;
 	char *turned = NULL;
 
-	if (!colon || colon == text || colon[1] != '/' || (second && !read_only && strcmp(second, ":rw") != 0))
+	if (!colon || colon == text || colon[1] != '/' || !good)
 		return fl_cli_diag(
 			diag, -EINVAL,
-			"-v (--volume) wants DIR:GUESTPATH or DIR:GUESTPATH:ro with an absolute path in the guest, not "
-			"\"%s\"; a DIR with a colon goes with --rwdir.",
+			"-v (--volume) wants DIR:GUESTPATH, with :ro or :overlay behind it or not, with an absolute "
+			"path in the guest, not \"%s\"; a DIR with a colon goes with --rwdir.",
 			text);
 	int mount_len = second ? (int)(second - colon - 1) : (int)strlen(colon + 1);
 
-	if (asprintf(&turned, "%.*s=%.*s", mount_len, colon + 1, (int)(colon - text), text) < 0)
+	if (asprintf(&turned, "%.*s=%.*s%s", mount_len, colon + 1, (int)(colon - text), text, overlay ? second : "") <
+	    0)
 		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
-	int ret = add_share(options, "-v", turned, !read_only, diag);
+	int ret = add_share(options, "-v", turned, !read_only && !overlay, diag);
 
 	free(turned);
 	return ret;

@@ -201,23 +201,44 @@ static const char *find_changes(const char *text)
 	return found;
 }
 
-/* How the root may be used, and how long the name of its directory is. *changes: what ":overlay=" names, or NULL. */
-static size_t take_mode(const char *text, struct fl_cli_share *share, const char **changes)
+/* How an overlay is said, and how long the name of its directory is. *changes: what ":overlay=" names, or NULL. */
+static size_t take_overlay(const char *text, struct fl_cli_share *share, const char **changes)
 {
 	const char *found = find_changes(text);
+
+	share->overlay = found || length_before(text, ":overlay") < strlen(text);
+	*changes = found ? found + strlen(":overlay=") : NULL;
+	return found ? (size_t)(found - text) : length_before(text, ":overlay");
+}
+
+/* How the root may be used, likewise. */
+static size_t take_mode(const char *text, struct fl_cli_share *share, const char **changes)
+{
 	size_t len = strlen(text);
 
 	*changes = NULL;
 	if (length_before(text, ":ro") < len)
 		return length_before(text, ":ro");
 	share->writable = length_before(text, ":rw") < len;
-	if (share->writable)
-		return length_before(text, ":rw");
-	share->overlay = found || length_before(text, ":overlay") < len;
-	if (!found)
-		return length_before(text, ":overlay");
-	*changes = found + strlen(":overlay=");
-	return (size_t)(found - text);
+	return share->writable ? length_before(text, ":rw") : take_overlay(text, share, changes);
+}
+
+/* share: with its mount, which is freed on failure; the directories are looked for. */
+static int set_dirs(const char *option, const char *dir, size_t dir_len, const char *changes,
+		    struct fl_cli_share *share, struct fl_diag *diag)
+{
+	int ret = 0;
+
+	share->dir = strndup(dir, dir_len);
+	if (changes)
+		share->overlay_dir = strdup(changes);
+	if (!share->mount || !share->dir || (changes && !share->overlay_dir))
+		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	if (ret == 0)
+		ret = check_dir(option, share->dir, diag);
+	if (ret == 0 && share->overlay_dir)
+		ret = check_dir(option, share->overlay_dir, diag);
+	return ret;
 }
 
 int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share, struct fl_diag *diag)
@@ -225,22 +246,13 @@ int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share 
 	struct fl_cli_share parsed = {.mount = strdup("/")};
 	const char *changes;
 	size_t dir_len = take_mode(text, &parsed, &changes);
-	int ret = 0;
+	int ret = set_dirs(option, text, dir_len, changes, &parsed, diag);
 
-	parsed.dir = strndup(text, dir_len);
-	if (changes)
-		parsed.overlay_dir = strdup(changes);
-	if (!parsed.mount || !parsed.dir || (changes && !parsed.overlay_dir))
-		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
-	if (ret == 0)
-		ret = check_dir(option, parsed.dir, diag);
 	if (ret == -EINVAL && strchr(parsed.dir, ':'))
 		ret = fl_cli_diag(diag, -EINVAL,
 				  "%s: there is no directory %s; after a colon there can be ro, rw, overlay or "
 				  "overlay=DIR.",
 				  option, parsed.dir);
-	if (ret == 0 && parsed.overlay_dir)
-		ret = check_dir(option, parsed.overlay_dir, diag);
 	if (ret < 0)
 		fl_cli_share_fini(&parsed);
 	else
@@ -250,27 +262,28 @@ int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share 
 
 int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share *share, struct fl_diag *diag)
 {
-	const char *equals = strchr(text, '=');
+	const char *equals = strchr(text, '='), *changes;
 
 	if (!equals || text[0] != '/')
 		return fl_cli_diag(diag, -EINVAL,
 				   "%s wants GUESTPATH=DIR with an absolute path in the guest, like /data=./data, not "
 				   "\"%s\".",
 				   option, text);
-	char *mount = NULL;
-	int ret = fl_cli_parse_mount(option, text, (size_t)(equals - text), &mount, diag);
+	struct fl_cli_share parsed = {.writable = share->writable};
+	int ret = fl_cli_parse_mount(option, text, (size_t)(equals - text), &parsed.mount, diag);
 
 	if (ret < 0)
 		return ret;
-	struct fl_cli_share parsed = {.mount = mount, .dir = strdup(equals + 1), .writable = share->writable};
+	size_t dir_len = take_overlay(equals + 1, &parsed, &changes);
 
-	if (strcmp(mount, "/") == 0)
+	if (strcmp(parsed.mount, "/") == 0)
 		ret = fl_cli_diag(diag, -EINVAL, "%s cannot replace the root: use --root DIR%s.", option,
 				  share->writable ? ":rw" : "");
-	else if (!parsed.dir)
-		ret = fl_cli_diag(diag, -ENOMEM, "Out of memory.");
+	else if (parsed.overlay && parsed.writable)
+		ret = fl_cli_diag(diag, -EINVAL, "%s: an overlay leaves the directory as it is: say --rodir %s.",
+				  option, text);
 	else
-		ret = check_dir(option, parsed.dir, diag);
+		ret = set_dirs(option, equals + 1, dir_len, changes, &parsed, diag);
 	if (ret < 0)
 		fl_cli_share_fini(&parsed);
 	else

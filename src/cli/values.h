@@ -24,7 +24,7 @@ FL_CHECKED int fl_cli_parse_policy(const char *option, const char *text, struct 
 FL_CHECKED int fl_cli_parse_root(const char *option, const char *text, struct fl_cli_share *share,
 				 struct fl_diag *diag);
 
-/* "GUESTPATH=DIR"; writable is the caller's */
+/* "GUESTPATH=DIR", and unless it is writable, which is the caller's to say, ":overlay" or ":overlay=CHANGES" */
 FL_CHECKED int fl_cli_parse_share(const char *option, const char *text, struct fl_cli_share *share,
 				  struct fl_diag *diag);
 

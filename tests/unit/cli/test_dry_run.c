@@ -70,6 +70,8 @@ static void it_says_the_same_when_it_is_read_again(void **state)
 		"-c2",
 		"--rodir",
 		"/tmp/a=/usr",
+		"--rodir=/tmp/b=/usr:overlay",
+		"--rodir=/tmp/c=/usr:overlay=/tmp",
 		"--root=/usr:overlay=/tmp",
 		"--dax",
 		"/tmp/a=never",
@@ -103,8 +105,11 @@ static void it_says_the_same_when_it_is_read_again(void **state)
 	assert_string_equal(first, second);
 	assert_non_null(strstr(first, "memory = 3G\n"));
 	assert_non_null(strstr(first, "dax = /tmp/a=never\n"));
+	assert_non_null(strstr(first, "rodir = /tmp/b=/usr:overlay\n"));
+	assert_non_null(strstr(first, "rodir = /tmp/c=/usr:overlay=/tmp\n"));
 	/* what is done about faults stands together */
 	assert_non_null(strstr(first, "\n\non-fault = /=substitute,stop\non-fault = /tmp/a=substitute,stop\n"
+				      "on-fault = /tmp/b=substitute,stop\non-fault = /tmp/c=substitute,stop\n"
 				      "on-fault = ram=stop\non-stop = wait\n"));
 	assert_non_null(strstr(first, "window = memfd:4M@0x180000000,ro,on-fault=substitute,stop\n"));
 	assert_non_null(strstr(first, "# faultline run -- 'echo' 'it'\\''s'\n"));

@@ -230,6 +230,17 @@ static void a_volume_is_a_share_the_other_way_round(void **state)
 	assert_true(line.options.shares[3].writable);
 	assert_int_equal(line.options.verbosity, 1);
 	forget(&line);
+	PARSE(&line, "run", "-v", "/usr:/tmp/a:overlay", "-v", "/etc:/tmp/b:overlay=/tmp", "--", "ls");
+	assert_int_equal(line.ret, 0);
+	assert_int_equal(line.options.share_count, 3);
+	assert_string_equal(line.options.shares[1].dir, "/usr");
+	assert_true(line.options.shares[1].overlay && !line.options.shares[1].writable);
+	assert_null(line.options.shares[1].overlay_dir);
+	assert_string_equal(line.options.shares[2].dir, "/etc");
+	assert_string_equal(line.options.shares[2].overlay_dir, "/tmp");
+	forget(&line);
+	PARSE(&line, "run", "-v", "/usr:/tmp/a:overlays", "--", "ls");
+	assert_refused(&line, "DIR:GUESTPATH");
 	PARSE(&line, "run", "-v", "/usr:tmp", "--", "ls");
 	assert_refused(&line, "DIR:GUESTPATH");
 	PARSE(&line, "run", "-v", "/usr:/tmp/a:no", "--", "ls");

@@ -155,8 +155,46 @@ static void a_root_may_be_an_overlay(void **state)
 	assert_null(share.dir);
 }
 
+static void expect_share(const char *text, const char *dir, bool overlay, const char *overlay_dir)
+{
+	struct fl_cli_share share = {0};
+	struct fl_diag diag;
+
+	if (fl_cli_parse_share("--rodir", text, &share, &diag) < 0)
+		fail_msg("%s", diag.text);
+	assert_string_equal(share.mount, "/tmp/a");
+	assert_string_equal(share.dir, dir);
+	assert_false(share.writable);
+	assert_int_equal(share.overlay, overlay);
+	if (overlay_dir)
+		assert_string_equal(share.overlay_dir, overlay_dir);
+	else
+		assert_null(share.overlay_dir);
+	fl_cli_share_fini(&share);
+}
+
+static void so_may_any_directory_that_is_shared(void **state)
+{
+	struct fl_cli_share share = {.writable = true};
+	struct fl_diag diag;
+
+	(void)state;
+	expect_share("/tmp/a=/usr", "/usr", false, NULL);
+	expect_share("/tmp/a=/usr:overlay", "/usr", true, NULL);
+	expect_share("/tmp/a=/usr:overlay=/tmp", "/usr", true, "/tmp");
+	assert_int_equal(fl_cli_parse_share("--rwdir", "/tmp/a=/usr:overlay", &share, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "--rodir /tmp/a=/usr:overlay"));
+	assert_int_equal(fl_cli_parse_share("--rwdir", "/tmp/a=/usr:rw", &share, &diag), -EINVAL);
+	share.writable = false;
+	assert_int_equal(fl_cli_parse_share("--rodir", "/tmp/a=/usr:overlay=/no/such", &share, &diag), -EINVAL);
+	assert_non_null(strstr(diag.text, "/no/such"));
+	assert_int_equal(fl_cli_parse_share("--rodir", "/tmp/a=:overlay", &share, &diag), -EINVAL);
+	assert_null(share.dir);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_root_may_be_an_overlay),
+	cmocka_unit_test(so_may_any_directory_that_is_shared),
 	cmocka_unit_test(sizes_are_powers_of_1024),
 	cmocka_unit_test(what_is_no_size_is_refused_and_changes_nothing),
 	cmocka_unit_test(numbers_are_whole_and_in_range),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The small kernel: what a scenario's machine without Linux boots. It has the actors of the machine (scenario_wire.h)
- *and nothing else; they map files of the shares by FUSE into the shares' windows (docs/virtiofs.md), and what a lost
- *page does to them comes to it as a record (docs/abi.md).
+ * and nothing else; they map files of the shares by FUSE into the shares' windows (docs/virtiofs.md), and what a lost
+ * page does to them comes to it as a record (docs/abi.md).
  *
  *	head.S		entry, exceptions, the tables of the CPU, calls to CPL 0
  *	main.c		the order in which all of it begins
@@ -18,7 +18,7 @@
  *	manager.c	talks to the runner, keeps the case
  *
  * One CPU. All C code runs at CPL 3, with interrupts on, which do nothing but count. Actors take turns: each has a
- *stack, and gives way before each step and where it waits.
+ * stack, and gives way before each step and where it waits.
  */
 #ifndef FL_SMALL_H
 #define FL_SMALL_H

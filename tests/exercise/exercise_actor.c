@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An actor of the exerciser (exercise.h), which says "done 0" when it is ready, and is told on standard input when it
- *is its turn: turn N		is answered by "done OPERATIONS" end N		N turns are over: the last look at all
- *files, then "done OPERATIONS" and the end Anything else that it says is a difference, after which it ends.
+ * An actor of the exerciser (exercise.h). It says "done 0" when it is ready, and is told on standard input:
+ *
+ *	turn N	it is its turn: "done OPERATIONS" is the answer
+ *	end N	N turns are over: the last look at all files, then "done OPERATIONS" and the end
+ *
+ * Anything else that it says is a difference, after which it ends.
  *
  * usage: exercise_actor DIR CONFIG SELF [cache]
  */

@@ -161,11 +161,12 @@ static const char *name_host(const struct fl_scn_options *options)
 	return fl_cli_in_box() ? "an emulated host, the box" : "local /dev/kvm";
 }
 
-static int list(const struct fl_scn_readings *readings)
+static int list(const struct fl_scn_options *options, const struct fl_scn_readings *readings)
 {
 	for (size_t i = 0; i < readings->count; i++)
 		for (uint32_t j = 0; j < readings->texts[i]->cases_count; j++)
-			printf("%s\n", readings->texts[i]->cases[j].name);
+			if (fl_scn_is_chosen(options->filter, &readings->texts[i]->cases[j]))
+				printf("%s\n", readings->texts[i]->cases[j].name);
 	return 0;
 }
 
@@ -377,7 +378,7 @@ static int do_scenario(struct fl_scn_options *options, char **argv)
 	if (fl_scn_read_paths(options->paths, &readings, &diag) < 0) {
 		status = diag.text[0] ? fail(&diag, FL_CLI_EXIT_USAGE) : FL_CLI_EXIT_USAGE;
 	} else if (options->list) {
-		status = list(&readings);
+		status = list(options, &readings);
 	} else if (fl_scn_enter_box(options, &readings, argv, &diag) < 0) {
 		status = fail(&diag, diag.error == -EINVAL ? FL_CLI_EXIT_USAGE : FL_CLI_EXIT_SETUP);
 	} else {

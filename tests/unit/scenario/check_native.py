@@ -33,6 +33,9 @@ def check_all(launcher, scenarios, directory):
     names = subprocess.run([launcher, "scenario", "--list", scenarios], capture_output=True, text=True, check=True)
     listed = names.stdout.split("\n")[:-1]
     assert len(listed) == len(set(listed)) > 20, listed
+    assert all(name[0].islower() for name in listed), "the box runs them by their first letters"
+    some = subprocess.run([launcher, "scenario", "--list", "--filter", "mail*", scenarios], capture_output=True, text=True, check=True)
+    assert some.stdout.split("\n")[:-1] == [name for name in listed if name.startswith("mail")], some.stdout
     # what shows a policy has nothing native, and some hosts let nobody mount: both are skipped
     ran = run(launcher, "--allow-skipped", "--json", f"{directory}/results.json", "--jobs", "2", scenarios)
     print(ran.stdout)

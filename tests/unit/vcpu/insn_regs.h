@@ -4,6 +4,7 @@
 #define FL_TEST_INSN_REGS_H
 
 #include <linux/kvm.h>
+#include <stdint.h>
 
 #define FS_BASE UINT64_C(0x7fff00000000)
 #define GS_BASE UINT64_C(0xffff888000000000)

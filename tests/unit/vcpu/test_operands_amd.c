@@ -3,34 +3,15 @@
  * What AMD's CPUs need of memory where others need something else. The expected values are those of a CPU of family 25,
  * model 17 (Zen 4): it was asked by tests/native, which asks whatever CPU it runs on.
  */
-#include "tests/unit/vcpu/operands_check.h"
+#include "tests/unit/vcpu/operands_setup.h"
 
-#include "tests/unit/vcpu/insn_regs.h"
-
-struct setup {
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct fl_vectors vectors;
-	struct fl_xsave_layout layout;
-	struct fl_cpu_view cpu;
-};
-
-static int set_up(void **state)
+static int set_up_amd(void **state)
 {
-	struct setup *s = calloc(1, sizeof(*s));
+	int ret = set_up(state);
 
-	assert_non_null(s);
-	s->regs = test_regs();
-	s->sregs = test_sregs();
-	s->cpu = (struct fl_cpu_view){.regs = &s->regs, .sregs = &s->sregs, .vectors = &s->vectors, .amd = true};
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	free(*state);
-	return 0;
+	if (ret == 0)
+		((struct setup *)*state)->cpu.amd = true;
+	return ret;
 }
 
 /* All of a selector's slot; SS and SP, in this order, also where they will not be used. */
@@ -114,7 +95,7 @@ static void test_clzero(void **state)
 	check(&narrow, &s->cpu);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_amd, tear_down)
 static const struct CMUnitTest tests[] = {
 	TEST(test_stack), TEST(test_stack_32), TEST(test_far_pointers), TEST(test_xsave), TEST(test_clzero),
 };

@@ -1,34 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accesses whose extent masks and state decide: SDM vol. 1, chapters 13 and 18; vol. 2A, 2.8 (fault suppression). */
-#include "tests/unit/vcpu/operands_check.h"
-
-#include "tests/unit/vcpu/insn_regs.h"
-
-struct setup {
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct fl_vectors vectors;
-	struct fl_xsave_layout layout;
-	struct fl_cpu_view cpu;
-};
-
-static int set_up(void **state)
-{
-	struct setup *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	s->regs = test_regs();
-	s->sregs = test_sregs();
-	s->cpu = (struct fl_cpu_view){.regs = &s->regs, .sregs = &s->sregs, .vectors = &s->vectors};
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	free(*state);
-	return 0;
-}
+#include "tests/unit/vcpu/operands_setup.h"
 
 /* Bit 0 of the mask is the scalar's. */
 static void test_masked_scalar(void **state)

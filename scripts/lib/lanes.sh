@@ -59,11 +59,18 @@ startable() {
 	done
 }
 
-# A task says by what it leaves whether it came to its end, so its status is nothing.
+# A task says by what it leaves whether it came to its end, so its status is nothing. The shell names none if one that was
+# killed has ended before it was asked; then those are meant that are there no more.
 wait_for_one() {
 	local pid=
-	wait -n -p pid "${!lane_pids[@]}" || true
-	[ -z "$pid" ] || unset "lane_pids[$pid]"
+	wait -n -p pid "${!lane_pids[@]}" 2>/dev/null || true
+	if [ -n "${pid:-}" ]; then
+		unset "lane_pids[$pid]"
+		return
+	fi
+	for pid in "${!lane_pids[@]}"; do
+		kill -0 "$pid" 2>/dev/null || unset "lane_pids[$pid]"
+	done
 }
 
 # run_tasks LANES BOXES: returns when all have ended

@@ -16,9 +16,9 @@ plan_box() {
 	done
 }
 
-# in_boxes NAME BUILD-DIR SUITE PART PART-DIR HOST-KERNEL: what it prints is prefixed with NAME. Emulation is slow, so every test gets more time. If the emulator's one
-# known flaw brings down the kernel of the box, the tests that had not ended yet get a new box; nothing else is
-# tried a second time. The file "again" of PART-DIR then has a line.
+# in_boxes NAME BUILD-DIR SUITE PART PART-DIR HOST-KERNEL: what it prints is prefixed with NAME. Emulation is slow, so every test
+# gets more time. If the emulator's one known flaw brings down the kernel of the box, the tests that had not ended yet get a new
+# box; nothing else is tried a second time. The file "again" of PART-DIR then has a line.
 in_boxes() {
 	local label=$1 build=$2 suite=$3 part=$4 dir=$5 host_kernel=$6 status=0 boxes=0 name
 	local deadline=$((SECONDS + 2400)) ended=()

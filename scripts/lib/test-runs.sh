@@ -12,12 +12,11 @@ total_passed=0
 total_failed=0
 total_skipped=0
 
-# new_run LABEL "where": run_dir is its directory, run its number
+# new_run LABEL "where": run_dir is its directory
 new_run() {
 	run_labels+=("$1")
 	run_places+=("$2")
 	say "suite $1 $2"
-	run=$((${#run_labels[@]} - 1))
 	run_dir=$results/${#run_labels[@]}
 	mkdir -p "$run_dir"
 }
@@ -82,8 +81,8 @@ run_selftest() {
 	local test=$1 dir=$2 status=0
 	say "begins" 2>&1 | prefixed "${test%-selftest}"
 	mkdir "$dir/logs"
-	"$root/scripts/lib/$test" "$root/build/faultline" >"$dir/logs/$test.log" 2>&1 </dev/null || status=$?
-	sed 's/^/  /' "$dir/logs/$test.log" | prefixed "${test%-selftest}"
+	"$root/scripts/lib/$test" "$root/build/faultline" 2>&1 </dev/null | tee "$dir/logs/$test.log" | sed -u 's/^/  /' |
+		prefixed "${test%-selftest}" || status=$?
 	printf '%s %s\n' "$(tap_verdict "$dir/logs/$test.log" tap "$status" 0)" "$test" >"$dir/results"
 	: >"$dir/complete"
 }

@@ -298,6 +298,7 @@ static int run(struct session *session, const struct fl_scn_readings *readings)
 		.repeat = options->repeat,
 		.jobs = options->jobs,
 		.native = options->native,
+		.by_instructions = options->by == FL_SCN_BY_INSTRUCTIONS,
 		.keep = options->keep,
 		.has_moment = options->has_moment,
 		.moment_ns = options->moment_ns,

@@ -17,8 +17,9 @@ struct fl_scn_case_opts {
 	uint64_t seed;
 	unsigned int slowness; /* of the host: times that are stated are so many times as long at most */
 	bool native;
-	bool keep;     /* its files */
-	bool has_span; /* a time of kind span is span_ns */
+	bool by_instructions; /* times are of instructions: of all threads on one CPU, and of nothing but them */
+	bool keep;	      /* its files */
+	bool has_span;	      /* a time of kind span is span_ns */
 	uint64_t span_ns;
 	bool (*cancelled)(void *arg); /* it is to end, without a verdict */
 	void *cancelled_arg;

@@ -5,6 +5,7 @@
  *	case_run.c	from its files to its end
  *	case_end.c	what is known of it when all have ended, and its verdict
  *	host_actor.c	a thread for each block of the host's
+ *	steady.c	the same moments each time, where instructions are counted
  *	timeline.c	what was seen, as lanes and events
  */
 #ifndef FL_SCN_CASE_STATE_H
@@ -13,6 +14,7 @@
 #include <pthread.h>
 
 #include "cli/scenario/run/case_run.h"
+#include "cli/scenario/run/steady.h"
 #include "cli/scenario/verdict/seen.h"
 
 struct fl_scn_case_state;
@@ -33,6 +35,7 @@ struct fl_scn_case_state {
 	struct fl_scn_actor_seen *seen; /* the host's actors write their own; the guests', theirs (guests.h) */
 	struct fl_scn_host_actor *hosts;
 	uint32_t hosts_count;
+	struct fl_scn_filler filler; /* runs where instructions are counted */
 
 	pthread_mutex_t lock; /* guards the rest; innermost: guests call in with their own held */
 	pthread_cond_t changed;

@@ -39,13 +39,15 @@ static void sleep_until(uint64_t ns)
 /* Sleeps, in pieces if the case may end meanwhile, and spins the rest, which sleeping would miss. -ETIME: it ended. */
 static int wait_until(struct walk *walk, uint64_t ns)
 {
+	const uint64_t busy_ns = walk->state->opts->by_instructions ? 0 : LOOK_BUSY_NS;
+
 	while (fl_scn_now_ns() < ns) {
 		uint64_t now = fl_scn_now_ns();
 
 		if (fl_scn_case_is_over(walk->state))
 			return -ETIME;
-		if (ns > now + 2 * LOOK_BUSY_NS) {
-			uint64_t left = ns - now - LOOK_BUSY_NS;
+		if (ns > now + 2 * busy_ns) {
+			uint64_t left = ns - now - busy_ns;
 
 			sleep_until(now + (left < 10000000 ? left : 10000000));
 		}
@@ -54,9 +56,9 @@ static int wait_until(struct walk *walk, uint64_t ns)
 }
 
 /* One more look is due. begin_ns: of the first. */
-static void pause_between_looks(uint64_t begin_ns)
+static void pause_between_looks(const struct walk *walk, uint64_t begin_ns)
 {
-	if (fl_scn_now_ns() - begin_ns > LOOK_BUSY_NS)
+	if (walk->state->opts->by_instructions || fl_scn_now_ns() - begin_ns > LOOK_BUSY_NS)
 		sleep_until(fl_scn_now_ns() + LOOK_NS);
 }
 
@@ -74,7 +76,7 @@ static int wait_for_mark(struct walk *walk, const struct fl_scn_step *step)
 	while ((set_ns = fl_scn_case_mark_time(walk->state, (uint32_t)step->operands[0].n)) == 0) {
 		if (fl_scn_case_is_over(walk->state))
 			return -ETIME;
-		pause_between_looks(begin_ns);
+		pause_between_looks(walk, begin_ns);
 	}
 	return wait_until(walk, set_ns + fl_scn_case_time(walk->state, &step->operands[1], place_of(walk, 1)));
 }
@@ -102,7 +104,7 @@ static int wait_for_turns(struct walk *walk, const struct fl_scn_step *step)
 	while (fl_scn_guests_turns(walk->state->opts->guests[who->machine], actor) < step->operands[1].n) {
 		if (fl_scn_case_is_over(walk->state))
 			return -ETIME;
-		pause_between_looks(begin_ns);
+		pause_between_looks(walk, begin_ns);
 	}
 	return 0;
 }
@@ -159,7 +161,7 @@ static int arrive(struct walk *walk, const struct fl_scn_step *step)
 	while (fl_scn_case_mark_time(state, mark) == 0) {
 		if (fl_scn_case_is_over(state))
 			return -ETIME;
-		pause_between_looks(begin_ns);
+		pause_between_looks(walk, begin_ns);
 	}
 	return 0;
 }
@@ -174,11 +176,15 @@ static int pause_machine(struct walk *walk, const struct fl_scn_step *step, int 
 static int spin(struct walk *walk, uint64_t ns)
 {
 	uint64_t until_ns = fl_scn_now_ns() + ns;
+	bool over = false;
 
-	while (fl_scn_now_ns() < until_ns)
-		if (fl_scn_case_is_over(walk->state))
-			return -ETIME;
-	return 0;
+	if (walk->state->opts->by_instructions)
+		fl_scn_come_first(false);
+	while (!over && fl_scn_now_ns() < until_ns)
+		over = fl_scn_case_is_over(walk->state);
+	if (walk->state->opts->by_instructions)
+		fl_scn_come_first(true);
+	return over ? -ETIME : 0;
 }
 
 static bool is_over(void *arg)
@@ -268,6 +274,8 @@ static void *act(void *arg)
 
 	/* sleeps end when they should, not some 50 us later (PR_SET_TIMERSLACK) */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
+	if (walk.state->opts->by_instructions)
+		fl_scn_come_first(true);
 	while (walk.at < walk.who->steps_count && !fl_scn_case_is_over(walk.state)) {
 		const struct fl_scn_step *step = &walk.who->steps[walk.at];
 		uint64_t begin_ns = fl_scn_now_ns(), value = 0;
@@ -299,6 +307,8 @@ int fl_scn_hosts_start(struct fl_scn_case_state *state)
 	state->hosts = calloc(of->actors_count + 1, sizeof(*state->hosts));
 	if (!state->hosts)
 		return -ENOMEM;
+	if (state->opts->by_instructions)
+		fl_scn_filler_start(&state->filler);
 	for (uint32_t i = 0; i < of->actors_count; i++) {
 		struct fl_scn_host_actor *host = &state->hosts[state->hosts_count];
 
@@ -320,6 +330,7 @@ void fl_scn_hosts_join(struct fl_scn_case_state *state)
 	for (uint32_t i = 0; i < state->hosts_count; i++)
 		if (state->hosts[i].has_thread)
 			pthread_join(state->hosts[i].thread, NULL);
+	fl_scn_filler_stop(&state->filler);
 	free(state->hosts);
 	state->hosts = NULL;
 	state->hosts_count = 0;

@@ -103,7 +103,7 @@ static int not_run(struct fl_scn_result *result, const struct fl_diag *diag)
 {
 	if (diag->error == -ENOTSUP || diag->error == -EPERM || diag->error == -ENOENT || diag->error == -ENODEV)
 		return skip(result, diag->text);
-	return fl_scn_fail(result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag->text);
+	return fl_scn_fail_alike(result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag->text);
 }
 
 /* What a guest is to be spared, or to be stopped for, has no counterpart where there is none. */

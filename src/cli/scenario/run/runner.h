@@ -15,7 +15,8 @@ struct fl_scn_runner_opts {
 	uint32_t repeat; /* each case so often, besides what it says itself */
 	uint32_t jobs;
 	bool native, keep;
-	bool has_moment; /* times of kind span are this long, and not drawn */
+	bool by_instructions; /* as in fl_scn_case_opts */
+	bool has_moment;      /* times of kind span are this long, and not drawn */
 	uint64_t moment_ns;
 	unsigned int slowness;	  /* times that are stated are so many times as long at most; at least 1 */
 	unsigned int patience_ms; /* for a machine to come up, and to answer */

@@ -150,6 +150,11 @@ def check_explored(launcher, scenarios):
     print(ran.stdout)
     assert ran.returncode == 0, ran
     assert "ok 1 - copy-race[" in ran.stdout and "lost at m+262144..m+16777215" in ran.stdout, ran.stdout
+    with tempfile.NamedTemporaryFile("w", suffix=".scn") as always_late:
+        always_late.write("# Each run is late by a time of its own.\nhost\n\tsleep span 1ms..2ms within 1us\n")
+        always_late.flush()
+        ran = run(launcher, "--explore=4", "--slowness", "1", always_late.name)
+    assert ran.returncode == 1 and "# outcome 1: 4 runs" in ran.stdout, ran
     refused = run(launcher, "--explore", "--filter", "unlinked", scenarios)
     assert refused.returncode != 0 and "no free moment" in refused.stderr, refused
 

@@ -15,7 +15,8 @@ enum fl_scn_verdict { FL_SCN_PASSED = 0, FL_SCN_FAILED = 1, FL_SCN_SKIPPED = 2 }
 
 struct fl_scn_failure {
 	struct fl_scn_pos pos;
-	char *text; /* one sentence: what was expected, what was seen */
+	char *text;	  /* one sentence: what was expected, what was seen */
+	const char *kind; /* what tells it from others, where the sentence says what no two runs share; else NULL */
 };
 
 enum fl_scn_lane_kind { FL_SCN_LANE_HOST = 0, FL_SCN_LANE_ACTOR = 1, FL_SCN_LANE_VCPU = 2 };

@@ -274,7 +274,7 @@ static int run(struct fl_scn_case_state *state)
 		ret = fl_scn_case_say_cancelled(state->result);
 	} else if (ret < 0) {
 		state->result->reason = strdup(diag.text);
-		ret = fl_scn_fail(state->result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag.text);
+		ret = fl_scn_fail_alike(state->result, (struct fl_scn_pos){0, 0}, "It could not be run: %s", diag.text);
 	} else {
 		ret = fl_scn_case_conclude(state);
 	}

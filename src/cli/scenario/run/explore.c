@@ -60,8 +60,8 @@ static void put_event(FILE *out, const struct fl_scn_result *result, const struc
 		name_of(event), event->unexpected ? " (not expected)" : "");
 }
 
-/* To be freed; NULL without memory. */
-static char *describe(const struct fl_scn_result *result)
+/* To be freed; NULL without memory. as_key: without what no two runs share. */
+static char *describe(const struct fl_scn_result *result, bool as_key)
 {
 	const struct fl_scn_event **events = calloc(result->events_count + 1, sizeof(*events));
 	char *text = NULL;
@@ -80,9 +80,13 @@ static char *describe(const struct fl_scn_result *result)
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || by_place(&events[i - 1], &events[i]) != 0)
 			put_event(out, result, events[i]);
-	for (size_t i = 0; i < result->failures_count; i++)
-		if (!strstr(result->failures[i].text, ": expected "))
-			fprintf(out, "line %u: %s\n", result->failures[i].pos.line, result->failures[i].text);
+	for (size_t i = 0; i < result->failures_count; i++) {
+		const struct fl_scn_failure *failure = &result->failures[i];
+
+		if (!strstr(failure->text, ": expected "))
+			fprintf(out, "line %u: %s\n", failure->pos.line,
+				as_key && failure->kind ? failure->kind : failure->text);
+	}
 	if (result->verdict == FL_SCN_SKIPPED)
 		fprintf(out, "skipped: %s\n", result->reason);
 	free(events);
@@ -133,31 +137,43 @@ static uint64_t measure(const struct fl_scn_case *of, const struct fl_scn_result
 
 /* ---- the walk ---------------------------------------------------------------------------- */
 
+/* Takes the key and the result, but where it fails: -ENOMEM. */
+static int add_outcome(struct fl_scn_explored *explored, char *key, struct fl_scn_result **result)
+{
+	char *text = describe(*result, false);
+	struct fl_scn_outcome *all =
+		text ? realloc(explored->outcomes, (explored->outcomes_count + 1) * sizeof(*all)) : NULL;
+
+	if (!all) {
+		free(text);
+		free(key);
+		return -ENOMEM;
+	}
+	explored->outcomes = all;
+	all[explored->outcomes_count++] =
+		(struct fl_scn_outcome){.text = text, .key = key, .from_ns = UINT64_MAX, .example = *result};
+	*result = NULL;
+	return 0;
+}
+
 /* Takes the result where it is the first of its kind. */
 static int count_outcome(struct walk *walk, struct point *point, struct fl_scn_result **result)
 {
 	struct fl_scn_explored *explored = &walk->explored;
-	char *text = describe(*result);
-	struct fl_scn_outcome *all;
+	char *key = describe(*result, true);
 	size_t at = 0;
+	int ret = 0;
 
-	if (!text)
+	if (!key)
 		return -ENOMEM;
-	while (at < explored->outcomes_count && strcmp(explored->outcomes[at].text, text) != 0)
+	while (at < explored->outcomes_count && strcmp(explored->outcomes[at].key, key) != 0)
 		at++;
-	if (at < explored->outcomes_count) {
-		free(text);
-	} else {
-		all = realloc(explored->outcomes, (at + 1) * sizeof(*all));
-		if (!all) {
-			free(text);
-			return -ENOMEM;
-		}
-		explored->outcomes = all;
-		explored->outcomes_count++;
-		all[at] = (struct fl_scn_outcome){.text = text, .from_ns = UINT64_MAX, .example = *result};
-		*result = NULL;
-	}
+	if (at < explored->outcomes_count)
+		free(key);
+	else
+		ret = add_outcome(explored, key, result);
+	if (ret < 0)
+		return ret;
 	struct fl_scn_outcome *outcome = &explored->outcomes[at];
 
 	outcome->runs++;
@@ -268,8 +284,10 @@ static int by_moment(const void *a, const void *b)
 
 static void free_explored(struct fl_scn_explored *explored)
 {
-	for (size_t i = 0; i < explored->outcomes_count; i++)
+	for (size_t i = 0; i < explored->outcomes_count; i++) {
 		free(explored->outcomes[i].text);
+		free(explored->outcomes[i].key);
+	}
 	free(explored->outcomes);
 }
 

@@ -13,6 +13,7 @@
 /* What came of the case at some moments: the same steps came out in the same ways. */
 struct fl_scn_outcome {
 	char *text;  /* a line for each way of each step, by lines of the scenario */
+	char *key;   /* the same without what no two runs share: by this outcomes are told apart */
 	bool failed; /* the case's expectations did not hold then */
 	uint64_t runs;
 	uint64_t from_ns, to_ns;       /* the least and the greatest moment, as it was measured */

@@ -153,6 +153,7 @@ static int run_case(struct fl_scn_running *run, struct fl_scn_pool *pool, const 
 		.seed = result->seed,
 		.slowness = run->opts->slowness,
 		.native = run->opts->native,
+		.by_instructions = run->opts->by_instructions,
 		.keep = run->opts->keep,
 		.has_span = task->has_moment,
 		.span_ns = task->moment_ns,

@@ -12,10 +12,10 @@
 #include "cli/scenario/verdict/judge_expect.h"
 #include "cli/scenario/verdict/words.h"
 
-int fl_scn_fail(struct fl_scn_result *result, struct fl_scn_pos pos, const char *format, ...)
+static int add_failure(struct fl_scn_result *result, struct fl_scn_pos pos, const char *kind, const char *format,
+		       va_list args)
 {
 	struct fl_scn_failure *all = realloc(result->failures, (result->failures_count + 1) * sizeof(*all));
-	va_list args;
 
 	result->verdict = FL_SCN_FAILED;
 	if (!all)
@@ -23,13 +23,31 @@ int fl_scn_fail(struct fl_scn_result *result, struct fl_scn_pos pos, const char 
 	result->failures = all;
 	all += result->failures_count;
 	all->pos = pos;
-	va_start(args, format);
-	int len = vasprintf(&all->text, format, args);
-	va_end(args);
-	if (len < 0)
+	all->kind = kind;
+	if (vasprintf(&all->text, format, args) < 0)
 		return -ENOMEM;
 	result->failures_count++;
 	return 0;
+}
+
+int fl_scn_fail(struct fl_scn_result *result, struct fl_scn_pos pos, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int ret = add_failure(result, pos, NULL, format, args);
+	va_end(args);
+	return ret;
+}
+
+int fl_scn_fail_alike(struct fl_scn_result *result, struct fl_scn_pos pos, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int ret = add_failure(result, pos, format, format, args);
+	va_end(args);
+	return ret;
 }
 
 static bool address_fits(const struct fl_scn_wish *wish, const struct fl_scn_seen *seen)
@@ -115,8 +133,8 @@ static int judge_seen(const struct fl_scn_evidence *evidence, uint32_t actor, ui
 				   did);
 	allowed_ns = fl_scn_allowed_ns(evidence, step->within_ns, why);
 	if (step->within_ns && seen->longest_ns > allowed_ns)
-		return fl_scn_fail(result, step->pos, "%s: %s took %.3f ms, more than %.3f ms%s.", who->name, did,
-				   (double)seen->longest_ns / 1e6, (double)allowed_ns / 1e6, why);
+		return fl_scn_fail_alike(result, step->pos, "%s: %s took %.3f ms, more than %.3f ms%s.", who->name, did,
+					 (double)seen->longest_ns / 1e6, (double)allowed_ns / 1e6, why);
 	result->checks++;
 	return 0;
 }

@@ -59,6 +59,12 @@ const struct fl_scn_wish *fl_scn_fitting_wish(const struct fl_scn_step *step, co
 /* Adds a failure; the sentence is copied. 0; -ENOMEM. */
 FL_CHECKED int fl_scn_fail(struct fl_scn_result *result, struct fl_scn_pos pos, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/*
+ * The same, with a sentence that is another one each time (a time that was measured, what a kernel said): two failures
+ * at one place of a scenario are the same if they have the same format, which is a literal.
+ */
+FL_CHECKED int fl_scn_fail_alike(struct fl_scn_result *result, struct fl_scn_pos pos, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Is there a report of trouble (an oops, a warning, a lockup) in what a kernel has said? The line, or NULL. Pure. */
 const char *fl_scn_find_oops(const char *console, size_t *len);

@@ -176,8 +176,8 @@ static int judge_machine(const struct fl_scn_evidence *evidence, uint32_t machin
 		return fl_scn_fail(result, of->pos, "%s did not live to the end of the case: it %s%s%s.", of->name,
 				   say_end(end->end), end->why[0] ? ": " : "", end->why);
 	if (!wanted && oops)
-		return fl_scn_fail(result, of->pos, "The kernel of %s complained: %.*s", of->name,
-				   (int)(oops_len < 400 ? oops_len : 400), oops);
+		return fl_scn_fail_alike(result, of->pos, "The kernel of %s complained: %.*s", of->name,
+					 (int)(oops_len < 400 ? oops_len : 400), oops);
 	result->checks++;
 	return 0;
 }
@@ -238,13 +238,13 @@ static int judge_time(const struct fl_scn_evidence *evidence, const struct fl_sc
 	uint64_t took = end > begin ? end - begin : 0, allowed_ns = fl_scn_allowed_ns(evidence, expect->most, why);
 
 	if (took < expect->least)
-		return fl_scn_fail(result, expect->pos, "From %s to %s it took %.3f ms, less than %.3f ms.",
-				   names[expect->mark], names[expect->mark_end], (double)took / 1e6,
-				   (double)expect->least / 1e6);
+		return fl_scn_fail_alike(result, expect->pos, "From %s to %s it took %.3f ms, less than %.3f ms.",
+					 names[expect->mark], names[expect->mark_end], (double)took / 1e6,
+					 (double)expect->least / 1e6);
 	if (took > allowed_ns)
-		return fl_scn_fail(result, expect->pos, "From %s to %s it took %.3f ms, more than %.3f ms%s.",
-				   names[expect->mark], names[expect->mark_end], (double)took / 1e6,
-				   (double)allowed_ns / 1e6, why);
+		return fl_scn_fail_alike(result, expect->pos, "From %s to %s it took %.3f ms, more than %.3f ms%s.",
+					 names[expect->mark], names[expect->mark_end], (double)took / 1e6,
+					 (double)allowed_ns / 1e6, why);
 	result->checks++;
 	return 0;
 }

@@ -155,7 +155,8 @@ uint64_t fl_scn_case_mark_time(struct fl_scn_case_state *state, uint32_t mark)
 static void look_at_marks(struct fl_scn_case_state *state)
 {
 	for (uint32_t i = 0; i < state->scenario_case->marks_count; i++)
-		(void)fl_scn_case_mark_time(state, i);
+		if (fl_scn_case_mark_time(state, i) == 0)
+			fl_scn_case_carry_barrier(state, i);
 }
 
 /* ---- the case ---------------------------------------------------------------------------- */

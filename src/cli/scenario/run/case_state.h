@@ -5,6 +5,7 @@
  *	case_run.c	from its files to its end
  *	case_end.c	what is known of it when all have ended, and its verdict
  *	host_actor.c	a thread for each block of the host's
+ *	barriers.c	the host's parties of barriers, and machines that have one together
  *	steady.c	the same moments each time, where instructions are counted
  *	timeline.c	what was seen, as lanes and events
  */
@@ -57,6 +58,11 @@ uint64_t fl_scn_case_changes(struct fl_scn_case_state *state);
 FL_CHECKED int fl_scn_case_set_mark(struct fl_scn_case_state *state, uint32_t mark, uint64_t ns);
 /* When it was set, by whom ever; 0: it is not set yet. */
 uint64_t fl_scn_case_mark_time(struct fl_scn_case_state *state, uint32_t mark);
+
+/* One of the host's parties comes to a barrier, which is the mark; when all have come, it is set. 0 or -errno. */
+FL_CHECKED int fl_scn_case_arrive(struct fl_scn_case_state *state, uint32_t mark);
+/* Sets the mark if it is a barrier of several machines, none of which sees all of its parties, and all have come. */
+void fl_scn_case_carry_barrier(struct fl_scn_case_state *state, uint32_t mark);
 
 /* How long a time of a step is in this run. */
 uint64_t fl_scn_case_time(const struct fl_scn_case_state *state, const struct fl_scn_operand *operand, uint64_t place);

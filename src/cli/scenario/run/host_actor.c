@@ -16,7 +16,6 @@
 
 #define LOOK_BUSY_NS UINT64_C(200000)
 #define LOOK_NS	     UINT64_C(50000)
-#define NO_BARRIER   UINT32_MAX
 
 /* Where an actor is. */
 struct walk {
@@ -128,36 +127,15 @@ static int answer(struct walk *walk, const struct fl_scn_step *step)
 				    (enum fl_action)step->operands[0].n);
 }
 
-/* The machine whose actors are parties of a barrier; NO_BARRIER: only the host's are. */
-static uint32_t machine_of_barrier(const struct fl_scn_case *of, uint64_t mark)
-{
-	for (uint32_t i = 0; i < of->actors_count; i++)
-		for (uint32_t j = 0; !of->actors[i].by_host && j < of->actors[i].steps_count; j++)
-			if (of->actors[i].steps[j].row->op == FL_SCN_OP_BARRIER &&
-			    of->actors[i].steps[j].operands[0].n == mark)
-				return of->actors[i].machine;
-	return NO_BARRIER;
-}
-
 static int arrive(struct walk *walk, const struct fl_scn_step *step)
 {
 	struct fl_scn_case_state *state = walk->state;
-	uint32_t mark = (uint32_t)step->operands[0].n, parties = (uint32_t)step->operands[1].n;
-	uint32_t machine = machine_of_barrier(state->scenario_case, mark);
+	uint32_t mark = (uint32_t)step->operands[0].n;
 	uint64_t begin_ns = fl_scn_now_ns();
-	int all = 0;
+	int ret = fl_scn_case_arrive(state, mark);
 
-	pthread_mutex_lock(&state->lock);
-	uint32_t arrived = ++state->arrived[mark];
-
-	pthread_mutex_unlock(&state->lock);
-	if (machine == NO_BARRIER && arrived == parties)
-		all = fl_scn_case_set_mark(state, mark, begin_ns);
-	else if (machine != NO_BARRIER)
-		all = fl_scn_page_arrive(fl_scn_guests_page(state->opts->guests[machine]), mark, arrived, parties,
-					 begin_ns);
-	if (all < 0)
-		return all;
+	if (ret < 0)
+		return ret;
 	while (fl_scn_case_mark_time(state, mark) == 0) {
 		if (fl_scn_case_is_over(state))
 			return -ETIME;

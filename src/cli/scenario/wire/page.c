@@ -168,6 +168,13 @@ int fl_scn_page_arrive(struct fl_scn_page_file *page, uint32_t mark, uint32_t ho
 	return ret ? ret : 1;
 }
 
+uint32_t fl_scn_page_read_arrived(const struct fl_scn_page_file *page, uint32_t mark)
+{
+	struct fl_scn_mark now;
+
+	return read_mark(page, mark, &now) == 0 ? now.arrived : 0;
+}
+
 int fl_scn_page_read_progress(const struct fl_scn_page_file *page, uint32_t actor, struct fl_scn_progress *progress)
 {
 	size_t at = offsetof(struct fl_scn_page, progress) + actor * sizeof(*progress);

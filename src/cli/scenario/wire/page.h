@@ -38,6 +38,8 @@ FL_CHECKED int fl_scn_page_read_mark(const struct fl_scn_page_file *page, uint32
  */
 FL_CHECKED int fl_scn_page_arrive(struct fl_scn_page_file *page, uint32_t mark, uint32_t host_arrived, uint32_t parties,
 				  uint64_t ns);
+/* How many of the guest's parties have come to a barrier, as the guest says; 0 where that cannot be read. */
+uint32_t fl_scn_page_read_arrived(const struct fl_scn_page_file *page, uint32_t mark);
 /* How far an actor of that number on the wire is. */
 FL_CHECKED int fl_scn_page_read_progress(const struct fl_scn_page_file *page, uint32_t actor,
 					 struct fl_scn_progress *progress);

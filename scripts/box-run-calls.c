@@ -10,6 +10,7 @@
 static struct call {
 	bool used; /* the inside has not hung up, or there is something left to pass on */
 	bool ended; /* the inside has hung up */
+	bool said_all; /* the caller has shut its side, and may still listen */
 	int fd; /* -1: the caller has gone */
 	size_t len;
 	char words[WIRE_CALL_WINDOW];
@@ -36,7 +37,8 @@ void calls_poll(struct pollfd *polled)
 	polled[0] = (struct pollfd){ .fd = free_call() ? listener : -1, .events = POLLIN };
 	for (size_t i = 0; i < WIRE_CALLS_MAX; i++)
 		polled[1 + i] = (struct pollfd){ .fd = calls[i].used ? calls[i].fd : -1,
-						 .events = (short)(POLLIN | (calls[i].len ? POLLOUT : 0)) };
+						 .events = (short)((calls[i].said_all ? 0 : POLLIN) |
+								   (calls[i].len ? POLLOUT : 0)) };
 }
 
 static bool is_allowed(int fd)
@@ -78,14 +80,20 @@ static void hang_up(int port, struct call *call)
 	drop_caller(call);
 }
 
-/* Clients of the socket say one thing, and then nothing more until they go. */
+/* Clients of the socket say one thing, and then nothing more until they go, which is when both sides are shut (POLLHUP). */
 static void listen_to(int port, struct call *call)
 {
 	char words[WIRE_CALL_WORDS];
+	if (call->said_all) {
+		hang_up(port, call);
+		return;
+	}
 	ssize_t n = recv(call->fd, words, sizeof(words), 0);
 	if (n > 0 && !call->ended)
 		wire_send_call(port, WIRE_WORDS, (uint32_t)(call - calls), words, (size_t)n);
-	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	else if (n == 0)
+		call->said_all = true;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
 		hang_up(port, call);
 }
 

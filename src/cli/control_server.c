@@ -8,73 +8,23 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cli/control_peer.h"
 #include "cli/control_request.h"
 #include "cli/diag.h"
 #include "cli/runtime_dir.h"
-
-#define REQUEST_PATIENCE_MS 5000
-#define CHUNK_LEN	    4096
-
-struct client {
-	int fd; /* -1: nobody */
-	int64_t since_ms;
-	char request[FL_CLI_CONTROL_REQUEST_MAX];
-	size_t request_len;
-	bool asked; /* the request is whole */
-	char *reply;
-	size_t reply_len, sent_len;
-	struct fl_cli_ring *ring; /* goes on with what is in it */
-	uint64_t ring_at;
-	bool follows;	    /* also what is still to come */
-	bool waits_for_end; /* gets its answer when the guest has ended */
-};
 
 struct fl_cli_control {
 	char *name;
 	struct fl_cli_control_ops ops;
 	int dir_fd, listen_fd, wake_fd;
 	pthread_t thread;
-	atomic_int closing_ms;				   /* 0: not closing; else the patience, plus 1 */
-	struct client clients[FL_CLI_CONTROL_CLIENTS_MAX]; /* the thread's */
+	atomic_int closing_ms;					      /* 0: not closing; else the patience, plus 1 */
+	struct fl_cli_control_peer peers[FL_CLI_CONTROL_CLIENTS_MAX]; /* the thread's */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void drop(struct client *client)
-{
-	if (client->fd >= 0)
-		close(client->fd);
-	free(client->reply);
-	*client = (struct client){.fd = -1};
-}
-
-/* The answer so far; the client gets no more if there is no memory for it. */
-static void set_reply(struct client *client, char *text, size_t len)
-{
-	free(client->reply);
-	client->reply = text;
-	client->reply_len = text ? len : 0;
-	client->sent_len = 0;
-}
-
-static void reply_line(struct client *client, const char *word, const char *sentence)
-{
-	char *text = NULL;
-	int len = asprintf(&text, "%s%s%s\n", word, sentence ? " " : "", sentence ? sentence : "");
-
-	set_reply(client, len < 0 ? NULL : text, len < 0 ? 0 : (size_t)len);
-}
-
-static void describe(struct fl_cli_control *control, struct client *client,
+static void describe(struct fl_cli_control *control, struct fl_cli_control_peer *peer,
 		     const struct fl_cli_control_request *request)
 {
 	struct fl_diag diag = {0};
@@ -83,7 +33,7 @@ static void describe(struct fl_cli_control *control, struct client *client,
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out) {
-		reply_line(client, "error", "Out of memory.");
+		fl_cli_control_peer_reply_line(peer, "error", "Out of memory.");
 		return;
 	}
 	fputs("ok\n", out);
@@ -92,155 +42,80 @@ static void describe(struct fl_cli_control *control, struct client *client,
 	if (fclose(out) != 0 && ret == 0)
 		ret = fl_cli_diag(&diag, -ENOMEM, "Out of memory.");
 	if (ret == 0) {
-		set_reply(client, text, len);
+		fl_cli_control_peer_reply(peer, text, len);
 		return;
 	}
 	free(text);
-	reply_line(client, "error", diag.text);
+	fl_cli_control_peer_reply_line(peer, "error", diag.text);
 }
 
-static void follow(struct client *client, struct fl_cli_ring *ring, bool follows)
-{
-	reply_line(client, "ok", NULL);
-	client->ring = ring;
-	client->follows = follows;
-}
-
-static void change(struct fl_cli_control *control, struct client *client, int (*op)(void *, struct fl_diag *))
+static void change(struct fl_cli_control *control, struct fl_cli_control_peer *peer,
+		   int (*op)(void *, struct fl_diag *))
 {
 	struct fl_diag diag = {0};
 
 	if (op(control->ops.arg, &diag) < 0)
-		reply_line(client, "error", diag.text);
+		fl_cli_control_peer_reply_line(peer, "error", diag.text);
 	else
-		reply_line(client, "ok", NULL);
+		fl_cli_control_peer_reply_line(peer, "ok", NULL);
 }
 
-static void resize(struct fl_cli_control *control, struct client *client, const struct fl_cli_control_request *request)
+static void resize(struct fl_cli_control *control, struct fl_cli_control_peer *peer,
+		   const struct fl_cli_control_request *request)
 {
 	struct fl_diag diag = {0};
 	int ret = control->ops.resize(control->ops.arg, (uint16_t)request->rows, (uint16_t)request->columns, &diag);
 
-	reply_line(client, ret < 0 ? "error" : "ok", ret < 0 ? diag.text : NULL);
+	fl_cli_control_peer_reply_line(peer, ret < 0 ? "error" : "ok", ret < 0 ? diag.text : NULL);
 }
 
-static void answer(struct fl_cli_control *control, struct client *client)
+static void answer(struct fl_cli_control *control, struct fl_cli_control_peer *peer, const char *line)
 {
 	const struct fl_cli_control_ops *ops = &control->ops;
 	struct fl_cli_control_request request;
 	struct fl_diag diag = {0};
 
-	client->asked = true;
-	if (fl_cli_control_parse(client->request, &request, &diag) < 0) {
-		reply_line(client, "error", diag.text);
+	if (fl_cli_control_parse(line, &request, &diag) < 0) {
+		fl_cli_control_peer_reply_line(peer, "error", diag.text);
 		return;
 	}
 	switch (request.verb) {
 	case FL_CLI_CONTROL_DESCRIBE:
-		describe(control, client, &request);
+		describe(control, peer, &request);
 		break;
 	case FL_CLI_CONTROL_FAULTS:
-		follow(client, request.json ? ops->faults_json : ops->faults_text, request.follow);
+		fl_cli_control_peer_show(peer, request.json ? ops->faults_json : ops->faults_text, request.follow);
 		break;
 	case FL_CLI_CONTROL_CONSOLE:
-		follow(client, ops->console, request.follow);
+		fl_cli_control_peer_show(peer, ops->console, request.follow);
 		break;
 	case FL_CLI_CONTROL_PAUSE:
-		change(control, client, ops->pause);
+		change(control, peer, ops->pause);
 		break;
 	case FL_CLI_CONTROL_RESUME:
-		change(control, client, ops->resume);
+		change(control, peer, ops->resume);
 		break;
 	case FL_CLI_CONTROL_STOP:
-		client->waits_for_end = true;
+		peer->waits_for_end = true;
 		ops->stop(ops->arg, request.timeout_s);
 		break;
 	case FL_CLI_CONTROL_TERMINAL:
-		resize(control, client, &request);
+		resize(control, peer, &request);
 		break;
 	}
 }
 
-/* False: the client is to be dropped. */
-static bool take_request(struct fl_cli_control *control, struct client *client)
+static void serve(struct fl_cli_control *control, struct fl_cli_control_peer *peer, short revents)
 {
-	char *to = client->request + client->request_len;
-	ssize_t n = recv(client->fd, to, sizeof(client->request) - 1 - client->request_len, MSG_DONTWAIT);
+	const char *line;
+	bool stays = fl_cli_control_peer_listen(peer, revents, &line);
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	client->request_len += (size_t)n;
-	client->request[client->request_len] = '\0';
-	char *newline = strchr(client->request, '\n');
-
-	if (newline) {
-		*newline = '\0';
-		answer(control, client);
-	} else if (n == 0) {
-		return false;
-	} else if (client->request_len == sizeof(client->request) - 1) {
-		client->asked = true;
-		reply_line(client, "error", "The request is too long.");
-	}
-	return true;
-}
-
-/* The next piece of what the client follows, as if it were its answer. False: there is none now. */
-static bool refill(struct client *client)
-{
-	char chunk[CHUNK_LEN];
-
-	if (!client->ring)
-		return false;
-	size_t len = fl_cli_ring_read(client->ring, &client->ring_at, chunk, sizeof(chunk));
-	char *copy = len ? malloc(len) : NULL;
-
-	if (!copy)
-		return false;
-	memcpy(copy, chunk, len);
-	set_reply(client, copy, len);
-	return true;
-}
-
-/* Sends what there is as far as it goes. False: all is said, or nobody listens, and the client is to be dropped. */
-static bool send_more(struct client *client)
-{
-	do {
-		while (client->sent_len < client->reply_len) {
-			ssize_t n = send(client->fd, client->reply + client->sent_len,
-					 client->reply_len - client->sent_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-			if (n < 0)
-				return errno == EAGAIN || errno == EINTR;
-			client->sent_len += (size_t)n;
-		}
-	} while (refill(client));
-	return client->follows || client->waits_for_end;
-}
-
-static bool has_to_send(const struct client *client)
-{
-	return client->sent_len < client->reply_len;
-}
-
-static void serve(struct fl_cli_control *control, struct client *client, short events)
-{
-	bool stays = true;
-
-	/* who has asked has nothing more to say: what comes then is that it has gone */
-	if (client->asked && (events & (POLLIN | POLLHUP | POLLERR))) {
-		char byte;
-
-		stays = recv(client->fd, &byte, 1, MSG_DONTWAIT) > 0 || errno == EAGAIN;
-	} else if (events & (POLLIN | POLLHUP | POLLERR)) {
-		stays = take_request(control, client);
-	} else if (!client->asked && now_ms() - client->since_ms > REQUEST_PATIENCE_MS) {
-		stays = false;
-	}
-	if (stays && client->asked)
-		stays = send_more(client);
+	if (line)
+		answer(control, peer, line);
+	if (stays && peer->asked)
+		stays = fl_cli_control_peer_send(peer);
 	if (!stays)
-		drop(client);
+		fl_cli_control_peer_drop(peer);
 }
 
 static bool is_allowed(int fd)
@@ -258,10 +133,10 @@ static void take_client(struct fl_cli_control *control)
 	if (fd < 0)
 		return;
 	for (size_t i = 0; is_allowed(fd) && i < FL_CLI_CONTROL_CLIENTS_MAX; i++) {
-		struct client *client = &control->clients[i];
+		struct fl_cli_control_peer *peer = &control->peers[i];
 
-		if (client->fd < 0) {
-			*client = (struct client){.fd = fd, .since_ms = now_ms()};
+		if (peer->fd < 0) {
+			fl_cli_control_peer_begin(peer, fd);
 			return;
 		}
 	}
@@ -277,13 +152,11 @@ static void wait_for_events(struct fl_cli_control *control, struct pollfd *polle
 	polled[0] = (struct pollfd){.fd = control->listen_fd, .events = POLLIN};
 	polled[1] = (struct pollfd){.fd = control->wake_fd, .events = POLLIN};
 	for (size_t i = 0; i < FL_CLI_CONTROL_CLIENTS_MAX; i++) {
-		const struct client *client = &control->clients[i];
+		const struct fl_cli_control_peer *peer = &control->peers[i];
 
-		polled[2 + i] = (struct pollfd){.fd = client->fd,
-						.events = (short)(POLLIN | (has_to_send(client) ? POLLOUT : 0))};
-		/* somebody who connects and says nothing does not keep a place */
-		if (client->fd >= 0 && !client->asked && timeout_ms < 0)
-			timeout_ms = REQUEST_PATIENCE_MS;
+		polled[2 + i] = (struct pollfd){.fd = peer->fd, .events = fl_cli_control_peer_events(peer)};
+		if (peer->fd >= 0 && !peer->asked && timeout_ms < 0)
+			timeout_ms = FL_CLI_CONTROL_PATIENCE_MS;
 	}
 	if (poll(polled, 2 + FL_CLI_CONTROL_CLIENTS_MAX, timeout_ms) < 0)
 		for (size_t i = 0; i < 2 + FL_CLI_CONTROL_CLIENTS_MAX; i++)
@@ -299,36 +172,38 @@ static void do_round(struct fl_cli_control *control, int timeout_ms)
 	if (polled[1].revents && read(control->wake_fd, &count, sizeof(count)) < 0)
 		return;
 	for (size_t i = 0; i < FL_CLI_CONTROL_CLIENTS_MAX; i++)
-		if (control->clients[i].fd >= 0)
-			serve(control, &control->clients[i], polled[2 + i].revents);
+		if (control->peers[i].fd >= 0)
+			serve(control, &control->peers[i], polled[2 + i].revents);
 	if (polled[0].revents)
 		take_client(control);
 }
 
 static void tell_the_end(struct fl_cli_control *control, int patience_ms)
 {
-	int64_t deadline = now_ms() + patience_ms;
+	int64_t deadline = fl_cli_control_now_ms() + patience_ms;
 	bool somebody = true;
 
 	for (size_t i = 0; i < FL_CLI_CONTROL_CLIENTS_MAX; i++) {
-		struct client *client = &control->clients[i];
+		struct fl_cli_control_peer *peer = &control->peers[i];
 
-		if (client->waits_for_end)
-			reply_line(client, "ok", NULL);
-		client->waits_for_end = false;
-		client->follows = false;
+		if (peer->waits_for_end)
+			fl_cli_control_peer_reply_line(peer, "ok", NULL);
+		peer->waits_for_end = false;
+		peer->follows = false;
 	}
-	while (somebody && now_ms() < deadline) {
+	while (somebody && fl_cli_control_now_ms() < deadline) {
 		somebody = false;
 		for (size_t i = 0; i < FL_CLI_CONTROL_CLIENTS_MAX; i++) {
-			struct client *client = &control->clients[i];
+			struct fl_cli_control_peer *peer = &control->peers[i];
 
-			if (client->fd >= 0 && !(client->asked && send_more(client)))
-				drop(client);
-			somebody = somebody || client->fd >= 0;
+			if (peer->fd >= 0 && !(peer->asked && fl_cli_control_peer_send(peer)))
+				fl_cli_control_peer_drop(peer);
+			somebody = somebody || peer->fd >= 0;
 		}
+		int64_t left_ms = deadline - fl_cli_control_now_ms();
+
 		if (somebody)
-			do_round(control, (int)(deadline - now_ms() > 0 ? deadline - now_ms() : 0));
+			do_round(control, (int)(left_ms > 0 ? left_ms : 0));
 	}
 }
 
@@ -355,7 +230,7 @@ static void set_wakes(struct fl_cli_control *control, int fd)
 static void free_control(struct fl_cli_control *control)
 {
 	for (size_t i = 0; i < FL_CLI_CONTROL_CLIENTS_MAX; i++)
-		drop(&control->clients[i]);
+		fl_cli_control_peer_drop(&control->peers[i]);
 	if (control->listen_fd >= 0)
 		close(control->listen_fd);
 	if (control->wake_fd >= 0)
@@ -396,7 +271,7 @@ int fl_cli_control_open(const char *name, const struct fl_cli_control_ops *ops, 
 	if (!made)
 		return fl_cli_diag(diag, -ENOMEM, "Out of memory.");
 	for (size_t i = 0; i < FL_CLI_CONTROL_CLIENTS_MAX; i++)
-		made->clients[i].fd = -1;
+		made->peers[i].fd = -1;
 	made->dir_fd = made->listen_fd = made->wake_fd = -1;
 	made->ops = *ops;
 	made->name = strdup(name);

@@ -265,6 +265,36 @@ static void a_slow_follower_holds_up_nobody(void **state)
 	fclose(reply);
 }
 
+/* As socat does at the end of its input: it has said all, and listens on. The server's thread then waits, and does not
+ * spin. */
+static void who_shuts_its_side_is_answered(void **state)
+{
+	static const char request[] = "console follow\n";
+	struct fixture *fixture = *state;
+	clockid_t clock;
+	struct timespec before, after;
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	char got[8] = "";
+	int fd = fl_cli_connect(fixture->dir_fd, "one");
+
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
+	assert_int_equal(recv(fd, got, 3, MSG_WAITALL), 3);
+	assert_string_equal(got, "ok\n");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(clock_getcpuclockid(getpid(), &clock), 0);
+	assert_int_equal(clock_gettime(clock, &before), 0);
+	nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+	assert_int_equal(clock_gettime(clock, &after), 0);
+	assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec < 100000000);
+	fl_cli_ring_put(&fixture->console, "later", 5);
+	assert_int_equal(recv(fd, got, 5, MSG_WAITALL), 5);
+	assert_string_equal(got, "later");
+	close(fd);
+}
+
 static void *close_soon(void *arg)
 {
 	struct fixture *fixture = arg;
@@ -483,6 +513,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(what_came_is_shown, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(followers_get_the_rest, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(a_slow_follower_holds_up_nobody, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(who_shuts_its_side_is_answered, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(stop_is_answered_at_the_end, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(clients_that_say_nothing_have_few_places, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(names_are_taken_once, set_up, tear_down),

@@ -131,13 +131,16 @@ static void nmi_after_delivery(void *arg, const struct fl_fault *fault)
 	old_fault(arg, fault);
 }
 
-/* The NMI can come into the handler of #NP, between its entry in the log and its port access, and be the last one then.
+/*
+ * The NMI can come into the handler of #NP, between its entry in the log and its port access, and be the last one then;
+ * or before that entry is filled and counted, so that the one behind it is the only whole one.
  */
 static void repair(struct mini_vm *vm, unsigned int index)
 {
 	(void)index;
-	for (unsigned int i = 0; i < mini_read64(vm, 0, MINI_COUNT); i++)
-		if (mini_entry(vm, 0, i)->vector == 11) {
+	for (unsigned int i = 0; i < mini_read64(vm, 0, MINI_TAKEN) && i < MINI_LOG_MAX; i++)
+		if (mini_read64(vm, 0, MINI_LOG + i * sizeof(struct mini_log) + offsetof(struct mini_log, vector)) ==
+		    11) {
 			mini_refill(vm);
 			return;
 		}

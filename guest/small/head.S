@@ -100,10 +100,18 @@ head:
 	.balign SMALL_STUB_LEN
 	jmp	event
 
+	/*
+	 * The shadow of STI can be lost where SVM is emulated: the interrupt is then taken between STI and
+	 * HLT, and HLT would wait for one that never comes, as the timer fires once. It goes on behind HLT.
+	 */
 event:
 	push	%rax
 	push	%rbx
-	mov	$small_events, %ebx
+	mov	$idle_halt, %eax
+	cmp	%rax, 16(%rsp)		/* RIP */
+	jne	1f
+	movq	$idle_woken, 16(%rsp)
+1:	mov	$small_events, %ebx
 	mov	(%rbx), %rax
 	inc	%rax
 	mov	%rax, (%rbx)
@@ -213,7 +221,9 @@ call_idle:
 	cli
 	jmp	called
 2:	sti
+idle_halt:
 	hlt
+idle_woken:
 	cli
 	jmp	called
 

@@ -19,6 +19,7 @@
 
 /* The page may have come back since; an instruction that KVM cannot emulate from a healthy page it never can. */
 #define EMULATIONS_MAX 10
+#define UNLOCATED_MAX  10 /* times in a row that another CPU may have been faster */
 #define LINE_ROOM      512
 #define WHY_ROOM       256
 #define PATH_SHOWN_LEN 160u /* of a path in the ending's text, which is short: its end says most */
@@ -196,7 +197,7 @@ static enum fl_step resolve(struct fl_fault_case *c, struct fl_ending *ending)
 	if (c->outcome == FL_OUTCOME_STOPPED)
 		return better_wait(c) ? FL_STEP_CONTINUE : stop(c, ending);
 	if (c->outcome == FL_OUTCOME_RECORD || c->outcome == FL_OUTCOME_PLAIN)
-		c->vcpu->healthy.count = 0;
+		c->vcpu->healthy.count = c->vcpu->unlocated.count = 0;
 	fl_account(c, &fault);
 	return FL_STEP_CONTINUE;
 }
@@ -218,6 +219,23 @@ static enum fl_step let_event_finish(struct fl_fault_case *c, struct fl_ending *
 	return stop(c, ending);
 }
 
+/*
+ * Nothing that the instruction leads to can fail, now. Another CPU may have changed the guest's page tables since the
+ * access failed: it touched the same page and has its answer already. Then the guest finds out by itself, by running
+ * the instruction again, what has become of the address. No report: nothing is known to be lost, nor to be healthy.
+ */
+static bool tables_may_have_changed(struct fl_fault_case *c)
+{
+	struct fl_vcpu *vcpu = c->vcpu;
+
+	if (c->located != FL_LOCATE_UNKNOWN)
+		return false;
+	if (!fl_stall_same_place(&c->regs, &vcpu->unlocated_regs))
+		vcpu->unlocated.count = 0;
+	vcpu->unlocated_regs = c->regs;
+	return fl_repeat_count(&vcpu->unlocated, c->regs.rip) <= UNLOCATED_MAX;
+}
+
 static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *ending)
 {
 	int result = fl_snapshot(c);
@@ -232,11 +250,13 @@ static enum fl_step run_pipeline(struct fl_fault_case *c, struct fl_ending *endi
 
 	c->located = locate(c);
 	fl_step_end(c, &c->times.locate_ns);
-	if (c->in->shape == FL_SHAPE_EMULATION && c->located == FL_LOCATE_UNKNOWN)
-		return fl_run_end_on_error(c->vcpu, c->in, ending);
 	/* the watchdog only suspects: a guest that spins by itself touches nothing that can be lost */
 	if (c->in->shape == FL_SHAPE_STALL && c->located != FL_LOCATE_BAD)
 		return FL_STEP_CONTINUE;
+	if (tables_may_have_changed(c))
+		return FL_STEP_CONTINUE;
+	if (c->in->shape == FL_SHAPE_EMULATION && c->located == FL_LOCATE_UNKNOWN)
+		return fl_run_end_on_error(c->vcpu, c->in, ending);
 	return resolve(c, ending);
 }
 

@@ -61,7 +61,9 @@ struct fl_vcpu {
 	/* when that row began: fl_kvm_stats_fixed() and the registers */
 	uint64_t healthy_fixed;
 	struct kvm_regs healthy_regs;
-	struct fl_repeat busy; /* an event was being delivered: let it finish first */
+	struct fl_repeat unlocated;	/* nothing was found that can fail: run again */
+	struct kvm_regs unlocated_regs; /* of the last of that row */
+	struct fl_repeat busy;		/* an event was being delivered: let it finish first */
 	struct fl_look last_look;
 	struct fl_repeat asked; /* somebody was asked and said that he repaired it */
 	struct fl_repeat substituted;

@@ -69,6 +69,17 @@ static struct {
 	struct kvm_run *run;
 } exits;
 
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+} after_failure;
+
+void bad_access_after_failure(void (*fn)(void *arg), void *arg)
+{
+	after_failure.arg = arg;
+	after_failure.fn = fn;
+}
+
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 
@@ -109,7 +120,12 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	if (request == KVM_RUN && exits.shape == SHAPE_NEVER_RUNS && !exits.run->immediate_exit)
 		return fail_at_once(fd);
 	result = __real_ioctl(fd, request, argument);
-	if (request != KVM_RUN || result >= 0 || errno != EFAULT || exits.shape == SHAPE_AS_IT_IS)
+	if (request != KVM_RUN || result >= 0 || errno != EFAULT)
+		return result;
+	if (after_failure.fn)
+		after_failure.fn(after_failure.arg);
+	errno = EFAULT;
+	if (exits.shape == SHAPE_AS_IT_IS)
 		return result;
 	if (exits.shape != SHAPE_BARE_EHWPOISON)
 		annotate(exits.run);

@@ -40,6 +40,9 @@ void bad_access_shape(enum exit_shape shape, uint64_t gpa);
 /* Once, when the host next looks at a page (fl_probe_page()), on its thread; NULL: not any more. */
 void bad_access_before_probe(void (*fn)(void *arg), void *arg);
 
+/* Each time that KVM_RUN has failed, on its thread, before anybody looks why; NULL: not any more. */
+void bad_access_after_failure(void (*fn)(void *arg), void *arg);
+
 /* The window's first range maps fd. */
 void bad_access_map(struct mini_vm *vm, int fd, bool writable);
 

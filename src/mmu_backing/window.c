@@ -391,6 +391,8 @@ void fl_window_follow_file(struct fl_window *window, dev_t dev, ino_t ino, uint6
 	file = window->broken ? NULL : fl_window_file_find(window, dev, ino);
 	if (!file || (file_len == file->len && !file->behind))
 		return;
+	if (!window->hide_ends && !file->substitutes && !file->behind)
+		return;
 	/* The caller's length may be of before the last change, of which others have told us already: look again. */
 	(void)!fl_window_file_follow(window, file, file_len_of(file->ranges->backing), NULL, 0);
 	file = fl_window_file_find(window, dev, ino);

@@ -125,7 +125,12 @@ bool fl_fs_make_entry_again(struct fl_fs *fs, const struct fl_inode *parent, con
 FL_CHECKED_RESULT int fl_fs_lookup(struct fl_fs *fs, const struct fl_inode *parent, const char *name,
 				   struct fuse_entry_out *entry);
 /* op_attr.c */
-uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount);
+/*
+ * What the guest is told of the inode, stx. Before it knows how long a file is, what it has mapped of it is in step
+ * with that: where it finds the file to go on, no substitute of before stands any more.
+ */
+void fl_fs_attr(struct fl_fs *fs, struct fl_inode *inode, const struct statx *stx, bool submount,
+		struct fuse_attr *attr);
 /* Does the guest map it instead of sending READs and WRITEs? */
 bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode);
 void fl_fs_timeout(uint32_t timeout_ms, uint64_t *seconds, uint32_t *nanoseconds);

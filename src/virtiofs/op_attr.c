@@ -30,7 +30,7 @@ bool fl_fs_is_dax(struct fl_fs *fs, struct fl_inode *inode)
 	return false;
 }
 
-uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount)
+static uint32_t attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submount)
 {
 	uint32_t flags = 0;
 
@@ -39,6 +39,14 @@ uint32_t fl_fs_attr_flags(struct fl_fs *fs, struct fl_inode *inode, bool submoun
 	if (fs->flags & FUSE_HAS_INODE_DAX && fl_fs_is_dax(fs, inode))
 		flags |= FUSE_ATTR_DAX;
 	return flags;
+}
+
+void fl_fs_attr(struct fl_fs *fs, struct fl_inode *inode, const struct statx *stx, bool submount,
+		struct fuse_attr *attr)
+{
+	if (fs->window && inode->type == S_IFREG)
+		fl_window_follow_file(fs->window, inode->key.dev, inode->key.ino, stx->stx_size);
+	fl_export_attr(inode, stx, attr_flags(fs, inode, submount), attr);
 }
 
 static int reply_attr(struct fl_fs_call *call, struct fl_inode *inode, int fd)
@@ -50,7 +58,7 @@ static int reply_attr(struct fl_fs_call *call, struct fl_inode *inode, int fd)
 	if (error)
 		return error;
 	fl_fs_timeout(call->fs->attr_timeout_ms, &out.attr_valid, &out.attr_valid_nsec);
-	fl_export_attr(inode, &stx, fl_fs_attr_flags(call->fs, inode, false), &out.attr);
+	fl_fs_attr(call->fs, inode, &stx, false, &out.attr);
 	return fl_fs_reply(call, &out, sizeof(out));
 }
 
@@ -122,7 +130,7 @@ static int reply_statx(struct fl_fs_call *call, struct fl_inode *inode, int fd)
 
 	if (error)
 		return error;
-	fl_export_attr(inode, &stx, 0, &attr);
+	fl_fs_attr(call->fs, inode, &stx, false, &attr);
 	fl_fs_timeout(call->fs->attr_timeout_ms, &out.attr_valid, &out.attr_valid_nsec);
 	out.stat = (struct fl_fuse_statx){
 		.mask = statx_mask(call->fs, inode, stx.stx_mask),

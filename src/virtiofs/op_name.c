@@ -27,7 +27,7 @@ static void fill_entry(struct fl_fs *fs, struct fl_inode *inode, const struct st
 	*entry = (struct fuse_entry_out){.nodeid = inode->nodeid, .generation = 0};
 	fl_fs_timeout(fs->entry_timeout_ms, &entry->entry_valid, &entry->entry_valid_nsec);
 	fl_fs_timeout(fs->attr_timeout_ms, &entry->attr_valid, &entry->attr_valid_nsec);
-	fl_export_attr(inode, stx, fl_fs_attr_flags(fs, inode, submount), &entry->attr);
+	fl_fs_attr(fs, inode, stx, submount, &entry->attr);
 }
 
 int fl_fs_make_entry_stat(struct fl_fs *fs, const struct fl_inode *parent, int fd, const struct statx *stx,

@@ -47,6 +47,39 @@ static uint64_t mapped_ranges(struct rig *rig)
 	return stats.ranges_mapped;
 }
 
+/* Whichever way the guest learns that the file goes on: no watch is needed for that, which may come late. */
+static void what_the_guest_knows_to_be_there_is_the_files(void **state)
+{
+	struct rig *rig = rig_new(RIG_WINDOW);
+	const struct fl_window_loss loss = {.ended = true};
+	struct fuse_entry_out entry;
+	struct fuse_attr attr;
+	uint8_t *data = malloc(RANGE), *page = fl_window_hva(rig->window) + 5 * 4096;
+	uint64_t node;
+
+	(void)state;
+	memset(data, 0x77, RANGE);
+	host_file(rig, "f", data, RANGE);
+	node = rig_node(rig, FUSE_ROOT_ID, "f");
+	assert_int_equal(setup(rig, node, 0, RANGE, FUSE_SETUPMAPPING_FLAG_WRITE, 0), 0);
+	for (int by_name = 0; by_name < 2; by_name++) {
+		host_file(rig, "f", data, 4096);
+		assert_int_equal(fl_window_substitute(rig->window, 5 * 4096, &loss), 0);
+		assert_int_equal(rig_getattr(rig, node, &attr), 0);
+		assert_int_equal(attr.size, 4096);
+		assert_int_equal(page[1], 0); /* it still stands */
+		host_file(rig, "f", data, RANGE);
+		assert_int_equal(page[1], 0);
+		if (by_name)
+			assert_int_equal(rig_lookup(rig, FUSE_ROOT_ID, "f", &entry), 0);
+		else
+			assert_int_equal(rig_getattr(rig, node, &attr), 0);
+		assert_int_equal(page[1], 0x77);
+	}
+	free(data);
+	rig_free(rig);
+}
+
 static void mapped_pages_are_the_files(void **state)
 {
 	struct rig *rig = rig_new(RIG_READ_ONLY | RIG_WINDOW);
@@ -390,6 +423,7 @@ static void dead_window_pages_as_buffers(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(mapped_pages_are_the_files),
+	cmocka_unit_test(what_the_guest_knows_to_be_there_is_the_files),
 	cmocka_unit_test(a_range_grows_writable_in_place),
 	cmocka_unit_test(a_range_beyond_the_end_is_mapped_too),
 	cmocka_unit_test(bad_setups_are_refused),
